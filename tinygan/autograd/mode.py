@@ -1,0 +1,54 @@
+"""Switches that change how operations run, each local to its thread."""
+
+import functools
+import threading
+
+
+class _Mode(threading.local):
+    grad = True  # record operations for backward?
+    watch = ()  # observers of every operation: the anomaly detector, the profiler
+
+
+mode = _Mode()
+
+
+class _Setting:
+    """A switch for a block (`with no_grad():`) or a function (`@no_grad` or `@no_grad()`)."""
+
+    enabled: bool
+
+    def __new__(cls, function=None):
+        self = super().__new__(cls)
+        self._outer = []
+        return self if function is None else self(function)
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+    def __enter__(self):
+        self._outer.append(mode.grad)
+        mode.grad = self.enabled
+
+    def __exit__(self, *exc):
+        mode.grad = self._outer.pop()
+
+
+class no_grad(_Setting):
+    """Operations in the block are not recorded: nothing in it can be differentiated."""
+
+    enabled = False
+
+
+class enable_grad(_Setting):
+    """Operations in the block are recorded, also inside `no_grad`."""
+
+    enabled = True
+
+
+def is_grad_enabled() -> bool:
+    return mode.grad

@@ -1,0 +1,150 @@
+"""Devices and the arrays that live on them.
+
+An engine for two kinds of memory needs few questions answered: which array module (`numpy` or `cupy`) does this array
+belong to, which device is it on, and how does it get to another one. They are answered here; the kernels whose code
+differs per device are handed out by `kernels`.
+
+>>> array_module(np.zeros(3)) is np
+True
+"""
+
+import os
+import threading
+from importlib import import_module
+
+import numpy as np
+
+_modules = {np.ndarray: np}  # array type -> array module; CuPy's is added when it is first used
+_kernels = {}  # array type -> module of kernels
+_context = threading.local()
+
+
+class DeviceError(RuntimeError):
+    """A device is missing, unknown, or holds only some of the operands."""
+
+
+class Device:
+    """Where arrays live: `Device("cpu")` or `Device("cuda", 1)`. As a context manager: the default in its block."""
+
+    def __init__(self, kind: str, index: int = 0):
+        self.type, self.index = kind, index
+
+    def __repr__(self):
+        return f"device('{self}')"
+
+    def __str__(self):
+        return self.type if self.type == "cpu" else f"{self.type}:{self.index}"
+
+    def __eq__(self, other):
+        if isinstance(other, str):
+            other = device(other)
+        return (
+            isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
+        )
+
+    def __hash__(self):
+        return hash((self.type, self.index))
+
+    def __enter__(self):
+        _context.__dict__.setdefault("stack", []).append(self)
+        return self
+
+    def __exit__(self, *exc):
+        _context.stack.pop()
+
+
+def device(name="auto") -> Device:
+    """`"cpu"`, `"cuda"`, `"cuda:1"`, or `"auto"`: the GPU where CuPy finds one, else the CPU."""
+    if isinstance(name, Device):
+        return name
+    kind, _, index = str(name).partition(":")
+    if kind == "auto" and not index:
+        return Device("cuda") if _cuda_problem() is None else Device("cpu")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+        raise DeviceError(f"unknown device {name!r}: expected 'cpu', 'cuda', 'cuda:1' or 'auto'")
+    if kind == "cuda":
+        if problem := _cuda_problem():
+            raise DeviceError(f"device {name!r} cannot be used: {problem}")
+        count = import_module("cupy").cuda.runtime.getDeviceCount()
+        if int(index or 0) >= count:
+            raise DeviceError(f"device {name!r} does not exist: this machine has {count} GPU(s)")
+    return Device(kind, int(index or 0))
+
+
+def default_device() -> Device:
+    """The innermost `with device(...)` block, else `TINYGAN_DEVICE`, else the CPU."""
+    stack = getattr(_context, "stack", None)
+    return stack[-1] if stack else device(os.environ.get("TINYGAN_DEVICE") or "cpu")
+
+
+def cuda_is_available() -> bool:
+    return _cuda_problem() is None
+
+
+def _cuda_problem() -> str | None:
+    """One line that says why the GPU cannot be used and what to install; None when it can."""
+    try:
+        cupy = import_module("cupy")
+    except ImportError as error:
+        if "cupy" in str(getattr(error, "name", "")):
+            return 'CuPy is not installed; pip install "tinygan[cuda13]" (or [cuda12])'
+        reason = str(error).strip().partition("\n")[0]
+        return (
+            f"CuPy does not load ({reason}); its wheel must match the CUDA driver: "
+            'pip install "tinygan[cuda13]" or "tinygan[cuda12]"'
+        )
+    if not cupy.cuda.is_available():
+        return "CuPy finds no CUDA driver or no GPU; install NVIDIA's driver, or use device 'cpu'"
+    register_array_type(cupy.ndarray, cupy)
+    return None
+
+
+def register_array_type(array_type: type, module) -> None:
+    """Make `module` (with NumPy's interface) the array module of arrays of `array_type`."""
+    _modules[array_type] = module
+
+
+def is_array(value) -> bool:
+    return type(value) in _modules
+
+
+def array_module(array):
+    """The module, `numpy` or `cupy`, whose functions work on this array."""
+    try:
+        return _modules[type(array)]
+    except KeyError:
+        raise TypeError(f"expected an array, got {type(array).__name__}") from None
+
+
+def device_module(where: Device):
+    """The array module for a device."""
+    return np if where.type == "cpu" else import_module("cupy")
+
+
+def device_of(array) -> Device:
+    if type(array) is np.ndarray:
+        return Device("cpu")
+    return Device("cuda", int(array.device.id))
+
+
+def to_device(array, where: Device):
+    """Copy an array to a device; the array itself when it is already there."""
+    if device_of(array) == where:
+        return array
+    if where.type == "cpu":
+        return array.get()
+    cupy = import_module("cupy")
+    with cupy.cuda.Device(where.index):
+        return cupy.array(array)
+
+
+def to_numpy(array) -> np.ndarray:
+    return array if type(array) is np.ndarray else array.get()
+
+
+def kernels(array):
+    """The kernels for this array's device: `backend.cpu` or `backend.cuda`, with the same names in both."""
+    kind = type(array)
+    if kind not in _kernels:
+        _kernels[kind] = import_module(f"tinygan.backend.{'cpu' if kind is np.ndarray else 'cuda'}")
+    return _kernels[kind]

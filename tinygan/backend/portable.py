@@ -1,0 +1,139 @@
+"""Kernels written once against the array module `xp`: what a device uses until it has something faster of its own.
+
+Arrays in, arrays out; nothing here knows of gradients.
+"""
+
+import numpy as np
+
+from .device import array_module
+
+
+def sigmoid(x):
+    """1 / (1 + e⁻ˣ). The exponent is cut where e⁻ˣ would overflow; σ is below 1e-38 there."""
+    xp = array_module(x)
+    e = xp.negative(x)
+    e = xp.minimum(e, 88.0 if e.dtype != np.float64 else 700.0)
+    e = xp.exp(e.astype(xp.float32)).astype(x.dtype) if x.dtype == np.float16 else xp.exp(e)
+    return 1 / (1 + e)
+
+
+def softplus(x):
+    """log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)."""
+    xp = array_module(x)
+    out = xp.log1p(xp.exp(-xp.abs(x)))
+    return out + xp.maximum(x, 0)
+
+
+def leaky_relu(x, slope):
+    xp = array_module(x)
+    return xp.maximum(x, x * slope) if 0 < slope <= 1 else xp.maximum(x, 0) + slope * xp.minimum(x, 0)
+
+
+def leaky_relu_gradient(g, out, slope):
+    """g where out > 0, slope·g elsewhere."""
+    xp = array_module(g)
+    return xp.where(out > 0, g, g * slope) if slope else g * (out > 0)
+
+
+def bce_with_logits(x, t):
+    return softplus(x) - x * t
+
+
+def add_at(out, index, values):
+    """out[index] += values, where an index that occurs twice counts twice."""
+    xp = array_module(out)
+    xp.add.at(out, index, values)
+
+
+def standardize(x, weight, bias, dims, eps):
+    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ."""
+    xp = array_module(x)
+    mean = x.mean(axis=dims, keepdims=True, dtype=x.dtype)
+    out = x - mean
+    rstd = 1 / xp.sqrt(xp.square(out).mean(axis=dims, keepdims=True, dtype=x.dtype) + eps)
+    out *= rstd
+    if weight is not None:
+        out *= weight
+        out += bias
+    return out, mean, rstd
+
+
+def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
+    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = γ·g;  dγ = Σ g·x̂,  dβ = Σ g."""
+    normal = (x - mean) * rstd
+    h = g if weight is None else g * weight
+    dx = None
+    if 0 in needed:
+        dx = h - h.mean(axis=dims, keepdims=True, dtype=x.dtype)
+        dx -= normal * (h * normal).mean(axis=dims, keepdims=True, dtype=x.dtype)
+        dx *= rstd
+    if weight is None:
+        return dx, None, None
+    shared = tuple(range(x.ndim - weight.ndim)) + tuple(
+        i + x.ndim - weight.ndim for i, n in enumerate(weight.shape) if n == 1 and x.shape[i + x.ndim - weight.ndim] != 1
+    )
+    dgamma = (g * normal).sum(axis=shared).reshape(weight.shape) if 1 in needed else None
+    return dx, dgamma, g.sum(axis=shared).reshape(weight.shape) if 2 in needed else None
+
+
+# -- convolution by im2col and matrix product ------------------------------------------------------------------------------
+
+
+def _windows(xp, x, kernel, stride, padding, dilation):
+    """Every window of x (N, C, H, W) as a view: (N, C, oh, ow, kh, kw)."""
+    (ph, pw), (dh, dw), (sh, sw) = padding, dilation, stride
+    if ph or pw:
+        x = xp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel))
+    view = xp.lib.stride_tricks.sliding_window_view(x, span, axis=(2, 3))
+    return view[:, :, ::sh, ::sw, ::dh, ::dw]
+
+
+def conv2d(x, weight, stride, padding, dilation, groups):
+    """y[n, o] = Σ windows · w[o]: one product of (pixels, C·kh·kw) with (C·kh·kw, O) per group."""
+    xp = array_module(x)
+    o, c, kh, kw = weight.shape
+    view = _windows(xp, x, (kh, kw), stride, padding, dilation)
+    n, _, oh, ow = view.shape[:4]
+    out = xp.empty((n, oh, ow, o), x.dtype)
+    for k in range(groups):
+        columns = view[:, k * c : (k + 1) * c].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, c * kh * kw)
+        filters = slice(k * (o // groups), (k + 1) * (o // groups))
+        out[..., filters] = (columns @ weight[filters].reshape(o // groups, -1).T).reshape(n, oh, ow, -1)
+    return out.transpose(0, 3, 1, 2)
+
+
+def conv2d_input_grad(g, weight, size, stride, padding, dilation, groups):
+    """Each g spreads w over its window; overlapping windows add up, one kernel tap at a time."""
+    xp = array_module(g)
+    o, c, kh, kw = weight.shape
+    n, _, oh, ow = g.shape
+    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
+    h = max(size[0] + 2 * ph, (oh - 1) * sh + dh * (kh - 1) + 1)
+    w = max(size[1] + 2 * pw, (ow - 1) * sw + dw * (kw - 1) + 1)
+    padded = xp.zeros((n, h, w, c * groups), g.dtype)
+    pixels = g.transpose(0, 2, 3, 1)
+    for k in range(groups):
+        filters = slice(k * (o // groups), (k + 1) * (o // groups))
+        columns = pixels[..., filters].reshape(n * oh * ow, -1) @ weight[filters].reshape(o // groups, -1)
+        columns = columns.reshape(n, oh, ow, c, kh, kw)
+        for i in range(kh):
+            for j in range(kw):
+                rows, cols = slice(i * dh, i * dh + oh * sh, sh), slice(j * dw, j * dw + ow * sw, sw)
+                padded[:, rows, cols, k * c : (k + 1) * c] += columns[..., i, j]
+    return padded[:, ph : ph + size[0], pw : pw + size[1]].transpose(0, 3, 1, 2)
+
+
+def conv2d_weight_grad(x, g, kernel, stride, padding, dilation, groups):
+    """w[o] gets Σ g[n, o] · window, summed over images and pixels."""
+    xp = array_module(x)
+    n, o, oh, ow = g.shape
+    c = x.shape[1] // groups
+    view = _windows(xp, x, kernel, stride, padding, dilation)[:, :, :oh, :ow]
+    pixels = g.transpose(1, 0, 2, 3)
+    parts = []
+    for k in range(groups):
+        columns = view[:, k * c : (k + 1) * c].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, -1)
+        filters = pixels[k * (o // groups) : (k + 1) * (o // groups)].reshape(o // groups, -1)
+        parts.append((filters @ columns).reshape(o // groups, c, *kernel))
+    return xp.concatenate(parts) if groups > 1 else parts[0]

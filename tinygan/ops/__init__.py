@@ -1,0 +1,14 @@
+"""The differentiable functions. Importing this package also attaches them to Tensor."""
+
+from . import methods  # noqa: F401
+from .cast import *  # noqa: F403
+from .conv import *  # noqa: F403
+from .create import *  # noqa: F403
+from .elementwise import *  # noqa: F403
+from .index import *  # noqa: F403
+from .linalg import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .norm import *  # noqa: F403
+from .pool import *  # noqa: F403
+from .reduce import *  # noqa: F403
+from .shape import *  # noqa: F403

@@ -1,0 +1,134 @@
+"""Indexing: picking elements, and its derivative, adding them back to where they came from.
+
+    y = x[index]            gradient of x:  zeros, with g added at index   (an element picked twice receives twice)
+    y = put(g, index)       gradient of g:  the gradient of y, picked at index
+
+gather, scatter_add, embedding and take are all this pair with an index computed first.
+"""
+
+import numpy as np
+
+from ..autograd.op import Op
+from ..autograd.tensor import Tensor
+from ..backend.device import array_module, device_module, is_array, kernels
+from .reduce import axis_of, numpy_names
+
+
+def _is_basic(index):
+    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in index)
+
+
+def _put_forward(xp, g, *, index, shape):
+    out = xp.zeros(shape, g.dtype)
+    if _is_basic(index):
+        out[index] = g
+    else:
+        kernels(g).add_at(out, index, g)
+    return out
+
+
+_view = Op(
+    "getitem", lambda xp, x, *, index: x[index], view=True,
+    x=lambda g, index, x_shape: _put(g, index=index, shape=x_shape),
+)  # fmt: skip
+_pick = Op(
+    "getitem", lambda xp, x, *, index: x[index],
+    x=lambda g, index, x_shape: _put(g, index=index, shape=x_shape),
+)  # fmt: skip
+_put = Op("put", _put_forward, g=lambda g, index: getitem(g, index))
+
+
+def getitem(x, index):
+    """x[index] with slices, numbers, None, ..., integer arrays or boolean masks, as in NumPy."""
+    index = tuple(_raw_index(x, part) for part in (index if isinstance(index, tuple) else (index,)))
+    return _view(x, index=index) if _is_basic(index) else _pick(x, index=index)
+
+
+def _raw_index(x, part):
+    """One part of an index as a slice, a number, or an array on x's device."""
+    if isinstance(part, Tensor):
+        part = part.array
+    if isinstance(part, bool | np.bool_ | list | range) or (isinstance(part, np.ndarray) and not is_array(x.array)):
+        part = np.asarray(part, dtype=np.int64 if isinstance(part, list | range) and not len(part) else None)
+    if is_array(part):
+        if part.dtype.kind not in "iub":
+            raise IndexError(f"index: expected integers or booleans, got an array of {part.dtype}")
+        return array_module(x.array).asarray(part)
+    if part is None or part is Ellipsis or isinstance(part, slice | int | np.integer):
+        return part
+    raise IndexError(f"index: expected numbers, slices, ..., None, integer or boolean arrays; got {type(part).__name__}")
+
+
+def _along(name, x, dim, index):
+    """The full index that says: along `dim` take `index`, along the other axes stay in place."""
+    index = index if isinstance(index, Tensor) else Tensor(index)
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer indices, got {index.dtype}")
+    if index.ndim != x.ndim:
+        raise IndexError(f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many")
+    xp, n = array_module(x.array), x.shape[dim] if x.ndim else 1
+    if index.numel() and not bool(((index.array >= -n) & (index.array < n)).all()):
+        raise IndexError(f"{name}: indices must lie in 0 … {n - 1}, the size of axis {dim} of shape {x.shape}")
+    grid = [xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)]
+    if grid:
+        grid[dim] = index.array
+    return tuple(grid)
+
+
+@numpy_names
+def gather(x, dim, index):
+    """out[i][j] = x[index[i][j]][j] for dim 0, and so on: one element of axis `dim` for each index."""
+    dim = axis_of("gather", dim, x.ndim)
+    return getitem(x, _along("gather", x, dim, index)) if x.ndim else x.reshape(())
+
+
+@numpy_names
+def scatter_add(x, dim, index, src):
+    """x with src[i][j] added at [index[i][j]][j] for dim 0, and so on: the reverse of gather."""
+    dim = axis_of("scatter_add", dim, x.ndim)
+    full = _along("scatter_add", x, dim, index)
+    if src.shape != tuple(index.shape):
+        src = src[tuple(slice(0, n) for n in index.shape)]
+    return x + _put(src, index=full, shape=x.shape)
+
+
+def take(x, index):
+    """Elements of the flattened tensor."""
+    return getitem(x.reshape(-1), index if isinstance(index, Tensor) else Tensor(index))
+
+
+@numpy_names
+def index_select(x, dim, index):
+    """Whole slices along `dim`."""
+    dim = axis_of("index_select", dim, x.ndim)
+    return getitem(x, (slice(None),) * dim + (index,))
+
+
+def embedding(index, weight):
+    """Rows of `weight` (V, D), one for each index."""
+    index = index if isinstance(index, Tensor) else Tensor(index)
+    rows = weight.shape[0]
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"embedding: expected integer indices, got {index.dtype}")
+    if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < rows:
+        raise IndexError(
+            f"embedding: indices run from {int(index.array.min())} to {int(index.array.max())}, "
+            f"the table has rows 0 … {rows - 1}"
+        )
+    return getitem(weight, index)
+
+
+def one_hot(index, num_classes=None):
+    """Rows of zeros with a one at each index, as float32 (ready for a loss or a condition)."""
+    index = index if isinstance(index, Tensor) else Tensor(index)
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: expected integer labels, got {index.dtype}")
+    top = int(index.array.max()) + 1 if index.numel() else 0
+    classes = top if num_classes is None else num_classes
+    if top > classes or (index.numel() and int(index.array.min()) < 0):
+        raise ValueError(f"one_hot: labels must lie in 0 … {classes - 1}, got up to {top - 1}")
+    xp = device_module(index.device)
+    return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.float32))
+
+
+__all__ = ["embedding", "gather", "getitem", "index_select", "one_hot", "scatter_add", "take"]

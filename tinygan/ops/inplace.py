@@ -1,0 +1,133 @@
+"""Writing into a tensor: the one door through which values change in place.
+
+Every method here refuses where autograd would lose track, and notes the write, so that a backward that still needs the old
+values refuses too.
+"""
+
+from ..autograd.mode import mode
+from ..autograd.tensor import Tensor
+from ..backend.device import kernels
+from ..backend.random import stream
+from .elementwise import add, div, mul, sub
+from .index import _raw_index
+
+
+def _writable(x, name):
+    if mode.grad and x.requires_grad:
+        kind = "a leaf that requires gradients" if x.is_leaf else "a result that gradients flow through"
+        raise RuntimeError(
+            f"{name}: this tensor is {kind}; change it under no_grad(), or use the form that makes a new tensor"
+        )
+    if not getattr(x.array.flags, "writeable", True):
+        raise RuntimeError(f"{name}: this tensor is a read-only view (of an expanded tensor?); clone() it first")
+    return x.array
+
+
+def _value(x, other, name):
+    """An operand's array in x's dtype, on x's device."""
+    if isinstance(other, Tensor):
+        if mode.grad and other.requires_grad:
+            raise RuntimeError(f"{name}: the operand requires gradients, which an in-place write would lose; detach() it")
+        if other.device != x.device:
+            raise RuntimeError(f"{name}: operands on different devices ({x.device} and {other.device})")
+        return other.array
+    return other
+
+
+def _arithmetic(name, compute):
+    def method(self, other):
+        array = _writable(self, name)
+        try:
+            array[...] = compute(array, _value(self, other, name))
+        except ValueError:
+            raise ValueError(f"{name}: {getattr(other, 'shape', other)} does not broadcast into {self.shape}") from None
+        return self.mark_written(name)
+
+    method.__name__, method.__doc__ = name, f"{name.strip('_').capitalize()} in place."
+    return method
+
+
+def _augmented(in_place, out_of_place):
+    """`x += y`: in place where nothing is being recorded, else a new tensor under the old name."""
+
+    def method(self, other):
+        recorded = mode.grad and (self.requires_grad or getattr(other, "requires_grad", False))
+        if recorded and not (self.requires_grad and self.is_leaf):
+            return out_of_place(self, other)
+        return in_place(self, other)
+
+    return method
+
+
+def _add(a, b):
+    a += b
+    return a
+
+
+def _subtract(a, b):
+    a -= b
+    return a
+
+
+def _multiply(a, b):
+    a *= b
+    return a
+
+
+def _divide(a, b):
+    a /= b
+    return a
+
+
+add_, sub_ = _arithmetic("add_", _add), _arithmetic("sub_", _subtract)
+mul_, div_ = _arithmetic("mul_", _multiply), _arithmetic("div_", _divide)
+copy_ = _arithmetic("copy_", lambda a, b: b)
+fill_ = _arithmetic("fill_", lambda a, b: b)
+
+
+def zero_(self):
+    """Set to 0 in place."""
+    return fill_(self, 0)
+
+
+def clamp_(self, min=None, max=None):
+    """Limit to [min, max] in place."""
+    array = _writable(self, "clamp_")
+    array[...] = array.clip(min, max)
+    return self.mark_written("clamp_")
+
+
+def normal_(self, mean=0.0, std=1.0, generator=None):
+    """Fill with normal numbers, from the stream "init" unless another `generator` is given."""
+    drawn = (generator or stream("init")).normal(self.shape, self.dtype, self.device)
+    _writable(self, "normal_")[...] = drawn * std + mean
+    return self.mark_written("normal_")
+
+
+def uniform_(self, low=0.0, high=1.0, generator=None):
+    """Fill with uniform numbers from [low, high), from the stream "init" unless another `generator` is given."""
+    drawn = (generator or stream("init")).uniform(self.shape, self.dtype, self.device)
+    _writable(self, "uniform_")[...] = drawn * (high - low) + low
+    return self.mark_written("uniform_")
+
+
+def setitem(self, index, value):
+    """x[index] = value, in place."""
+    array = _writable(self, "setitem")
+    raw = tuple(_raw_index(self, part) for part in (index if isinstance(index, tuple) else (index,)))
+    try:
+        array[raw] = _value(self, value, "setitem")
+    except ValueError as error:
+        raise ValueError(f"setitem: a value of shape {getattr(value, 'shape', ())} does not fit: {error}") from None
+    self.mark_written("setitem")
+
+
+def index_add_(self, index, source):
+    """x[index] += source, where an index that occurs twice counts twice."""
+    array = _writable(self, "index_add_")
+    kernels(array).add_at(array, _raw_index(self, index), _value(self, source, "index_add_"))
+    return self.mark_written("index_add_")
+
+
+iadd, isub = _augmented(add_, add), _augmented(sub_, sub)
+imul, itruediv = _augmented(mul_, mul), _augmented(div_, div)

@@ -1,0 +1,352 @@
+"""Reductions: sum, mean, variance, extremes, log-sum-exp and kin.
+
+`dim` is one axis, several, or None for all; negative ones count from the end. NumPy's names `axis` and `keepdims` work too.
+"""
+
+import functools
+import math
+from collections import namedtuple
+
+from ..autograd.op import Op
+from ..autograd.tensor import Tensor
+from ..backend.device import array_module
+from .elementwise import _inverse_or_zero, exp, sqrt, square, where
+
+Extreme = namedtuple("Extreme", "values indices")
+
+
+def numpy_names(function):
+    """Let a function with `dim` and `keepdim` also be called with NumPy's `axis` and `keepdims`."""
+
+    @functools.wraps(function)
+    def renamed(*args, **keywords):
+        if keywords:
+            if "axis" in keywords:
+                keywords["dim"] = keywords.pop("axis")
+            if "keepdims" in keywords:
+                keywords["keepdim"] = keywords.pop("keepdims")
+        return function(*args, **keywords)
+
+    return renamed
+
+
+def axis_of(name, dim, ndim):
+    """One axis as a number in 0 … ndim-1."""
+    if not -max_(ndim, 1) <= dim < max_(ndim, 1):
+        raise IndexError(f"{name}: dim {dim} is out of range for a tensor with {ndim} dimensions")
+    return dim % ndim if ndim else 0
+
+
+def axes_of(name, dim, ndim):
+    """Axes as a sorted tuple of numbers in 0 … ndim-1; all of them for None."""
+    if dim is None:
+        return tuple(range(ndim))
+    axes = sorted(axis_of(name, d, ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,)))
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{name}: dim {dim} names an axis twice")
+    return tuple(axes) if ndim else ()
+
+
+max_ = max  # the built-in, which this module shadows
+
+
+def _restore(g, shape, dims):
+    """A reduced gradient, stretched over the axes that were reduced."""
+    kept = tuple(1 if i in dims else n for i, n in enumerate(shape))
+    return g.reshape(kept).expand(shape)
+
+
+def _count(shape, dims):
+    return math.prod(shape[d] for d in dims)
+
+
+def _keep(x, dims):
+    return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
+
+_sum = Op(
+    "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim),
+    x=lambda g, x_shape, dims: _restore(g, x_shape, dims),
+)  # fmt: skip
+_mean = Op(
+    "mean", lambda xp, x, *, dims, keepdim: xp.mean(x, axis=dims, keepdims=keepdim, dtype=x.dtype), floating=True,
+    x=lambda g, x_shape, dims: _restore(g * (1.0 / max_(_count(x_shape, dims), 1)), x_shape, dims),
+)  # fmt: skip
+
+
+@numpy_names
+def sum(x, dim=None, keepdim=False):
+    """The sum over `dim` (all axes by default)."""
+    return _sum(x, dims=axes_of("sum", dim, x.ndim), keepdim=keepdim)
+
+
+@numpy_names
+def mean(x, dim=None, keepdim=False):
+    """The mean over `dim` (all axes by default)."""
+    dims = axes_of("mean", dim, x.ndim)
+    if not _count(x.shape, dims):
+        raise ValueError(f"mean: no elements to average over dim {dims} of shape {x.shape}")
+    return _mean(x, dims=dims, keepdim=keepdim)
+
+
+@numpy_names
+def var(x, dim=None, correction=1, keepdim=False):
+    """The variance, Σ(x − mean)² / (n − correction)."""
+    dims = axes_of("var", dim, x.ndim)
+    count = _count(x.shape, dims) - correction
+    if count <= 0:
+        raise ValueError(f"var: {count + correction} value(s) with correction={correction}: nothing to average")
+    return sum(square(x - mean(x, dims, True)), dims, keepdim) / count
+
+
+@numpy_names
+def std(x, dim=None, correction=1, keepdim=False):
+    """The standard deviation; its derivative at 0 is taken as 0."""
+    return sqrt(var(x, dim, correction, keepdim))
+
+
+@numpy_names
+def norm(x, p=2, dim=None, keepdim=False):
+    """(Σ|x|ᵖ)^(1/p) over `dim`; `p` may be infinity. The derivative at 0 is 0, never NaN."""
+    dims = axes_of("norm", dim, x.ndim)
+    if p == math.inf:
+        return amax(x.abs(), dims, keepdim)
+    if p == 1:
+        return sum(x.abs(), dims, keepdim)
+    if p == 2:
+        return _norm(x, dims=dims, keepdim=keepdim)
+    if p <= 0:
+        raise ValueError(f"norm: expected p > 0, got {p}")
+    total = sum(x.abs() ** p, dims, keepdim)
+    return where(total == 0, 0.0, where(total == 0, 1.0, total) ** (1.0 / p))
+
+
+_norm = Op(
+    "norm", lambda xp, x, *, dims, keepdim: xp.sqrt(xp.sum(xp.square(x), axis=dims, keepdims=keepdim)), floating=True,
+    x=lambda g, x, out, dims: x * (g * _inverse_or_zero(out)).reshape(_keep(x, dims)),
+)  # fmt: skip
+
+
+@numpy_names
+def prod(x, dim=None, keepdim=False):
+    """The product over `dim`; exact derivatives also where elements are 0."""
+    dims = axes_of("prod", dim, x.ndim)
+    return _prod(x, dims=dims, keepdim=keepdim)
+
+
+def _products_of_others(x, out, dims):
+    """For every element the product of all others along `dims`: total / element, where no element is 0."""
+    if (x.array != 0).all():
+        return out.reshape(_keep(x, dims)) / x
+    order = tuple(i for i in range(x.ndim) if i not in dims) + dims
+    flat = x.permute(order)
+    n = _count(x.shape, dims)
+    rows = flat.reshape(*flat.shape[: x.ndim - len(dims)], 1, n)
+    eye = array_module(x.array).eye(n, dtype=bool)
+    others = prod(where(eye, 1.0, rows.expand(*rows.shape[:-2], n, n)), -1)
+    inverse = sorted(range(x.ndim), key=order.__getitem__)
+    return others.reshape(flat.shape).permute(inverse)
+
+
+_prod = Op(
+    "prod", lambda xp, x, *, dims, keepdim: xp.prod(x, axis=dims, keepdims=keepdim),
+    x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _products_of_others(x, out, dims),
+)  # fmt: skip
+_cumsum = Op(
+    "cumsum", lambda xp, x, *, dim: xp.cumsum(x, axis=dim),
+    x=lambda g, dim: cumsum(g.flip(dim), dim).flip(dim),
+)  # fmt: skip
+
+
+@numpy_names
+def cumsum(x, dim):
+    """Running sums along `dim`."""
+    return _cumsum(x, dim=axis_of("cumsum", dim, x.ndim)) if x.ndim else x.clone()
+
+
+# -- extremes ----------------------------------------------------------------------------------------------------------
+
+_share_among_equals = dict(
+    x=lambda g, x, out, dims: _restore(g, x.shape, dims) * _among_equals(x, out, dims)
+)  # the gradient of a maximum goes in equal parts to all elements that attain it
+
+
+def _among_equals(x, out, dims):
+    equal = (x == out.reshape(_keep(x, dims))).to(x.dtype)
+    return equal / sum(equal, dims, True)
+
+
+_amax = Op("amax", lambda xp, x, *, dims, keepdim: xp.max(x, axis=dims, keepdims=keepdim), **_share_among_equals)
+_amin = Op("amin", lambda xp, x, *, dims, keepdim: xp.min(x, axis=dims, keepdims=keepdim), **_share_among_equals)
+
+
+def _nonempty(name, x, dims):
+    if not _count(x.shape, dims):
+        raise ValueError(f"{name}: no elements along dim {dims} of shape {x.shape}")
+    return dims
+
+
+@numpy_names
+def amax(x, dim=None, keepdim=False):
+    """The largest values; ties share the gradient."""
+    return _amax(x, dims=_nonempty("amax", x, axes_of("amax", dim, x.ndim)), keepdim=keepdim)
+
+
+@numpy_names
+def amin(x, dim=None, keepdim=False):
+    """The smallest values; ties share the gradient."""
+    return _amin(x, dims=_nonempty("amin", x, axes_of("amin", dim, x.ndim)), keepdim=keepdim)
+
+
+@numpy_names
+def max(x, dim=None, keepdim=False):
+    """The largest value; with `dim`, a pair (values, indices) along it, as in PyTorch."""
+    return amax(x) if dim is None else _extreme(x, argmax(x, dim, True), dim, keepdim)
+
+
+@numpy_names
+def min(x, dim=None, keepdim=False):
+    """The smallest value; with `dim`, a pair (values, indices) along it, as in PyTorch."""
+    return amin(x) if dim is None else _extreme(x, argmin(x, dim, True), dim, keepdim)
+
+
+def _extreme(x, indices, dim, keepdim):
+    values = x.gather(dim, indices)
+    return Extreme(values, indices) if keepdim else Extreme(values.squeeze(dim), indices.squeeze(dim))
+
+
+_argmax = Op("argmax", lambda xp, x, *, dim, keepdim: xp.argmax(x, axis=dim, keepdims=keepdim))
+_argmin = Op("argmin", lambda xp, x, *, dim, keepdim: xp.argmin(x, axis=dim, keepdims=keepdim))
+
+
+@numpy_names
+def argmax(x, dim=None, keepdim=False):
+    """Where the largest value is; without `dim`, in the flattened tensor."""
+    dim = None if dim is None else axis_of("argmax", dim, x.ndim)
+    _nonempty("argmax", x, axes_of("argmax", dim, x.ndim))
+    return _argmax(x, dim=dim if x.ndim else None, keepdim=keepdim)
+
+
+@numpy_names
+def argmin(x, dim=None, keepdim=False):
+    """Where the smallest value is; without `dim`, in the flattened tensor."""
+    dim = None if dim is None else axis_of("argmin", dim, x.ndim)
+    _nonempty("argmin", x, axes_of("argmin", dim, x.ndim))
+    return _argmin(x, dim=dim if x.ndim else None, keepdim=keepdim)
+
+
+_all = Op("all", lambda xp, x, *, dims, keepdim: xp.all(x, axis=dims, keepdims=keepdim))
+_any = Op("any", lambda xp, x, *, dims, keepdim: xp.any(x, axis=dims, keepdims=keepdim))
+
+
+@numpy_names
+def all(x, dim=None, keepdim=False):
+    """True where all elements along `dim` are true."""
+    return _all(x, dims=axes_of("all", dim, x.ndim), keepdim=keepdim)
+
+
+@numpy_names
+def any(x, dim=None, keepdim=False):
+    """True where some element along `dim` is true."""
+    return _any(x, dims=axes_of("any", dim, x.ndim), keepdim=keepdim)
+
+
+# -- sorting -----------------------------------------------------------------------------------------------------------
+
+_argsort = Op("argsort", lambda xp, x, *, dim: xp.argsort(x, axis=dim, kind="stable"))
+
+
+@numpy_names
+def argsort(x, dim=-1, descending=False):
+    """The indices that sort along `dim`; equal elements keep their order."""
+    dim = axis_of("argsort", dim, x.ndim)
+    if not x.ndim:
+        return Tensor(x.array.astype("int64") * 0)
+    return _argsort(-x if descending else x, dim=dim)
+
+
+@numpy_names
+def sort(x, dim=-1, descending=False):
+    """A pair (sorted values, indices)."""
+    indices = argsort(x, dim, descending)
+    return Extreme(x.gather(dim, indices), indices)
+
+
+@numpy_names
+def topk(x, k, dim=-1, largest=True):
+    """The `k` largest (or smallest) values along `dim`, best first, and their indices."""
+    n = x.shape[axis_of("topk", dim, x.ndim)] if x.ndim else 1
+    if not 0 <= k <= n:
+        raise ValueError(f"topk: expected 0 <= k <= {n} along dim {dim} of shape {x.shape}, got {k}")
+    indices = argsort(x, dim, descending=largest)
+    indices = indices.narrow(dim, 0, k) if x.ndim else indices
+    return Extreme(x.gather(dim, indices), indices)
+
+
+# -- log-sum-exp -------------------------------------------------------------------------------------------------------
+
+
+def _shift(xp, x, dims):
+    """The maximum, to be subtracted before exp; 0 where it is infinite."""
+    top = xp.max(x, axis=dims, keepdims=True) if x.size else xp.zeros(_keep(x, dims), x.dtype)
+    return xp.where(xp.isfinite(top), top, xp.zeros_like(top))
+
+
+def _log_sum_exp(xp, x, *, dims, keepdim):
+    top = _shift(xp, x, dims)
+    total = xp.sum(xp.exp(x - top), axis=dims, keepdims=True)
+    out = xp.where(total == 0, -xp.inf, xp.log(xp.where(total == 0, 1, total))).astype(x.dtype) + top
+    return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dims])
+
+
+def _soft_max(xp, x, *, dim):
+    e = xp.exp(x - _shift(xp, x, (dim,)))
+    e /= xp.sum(e, axis=dim, keepdims=True)
+    return e
+
+
+def _log_soft_max(xp, x, *, dim):
+    shifted = x - _shift(xp, x, (dim,))
+    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
+
+
+_logsumexp = Op(
+    "logsumexp", _log_sum_exp, floating=True,
+    x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _share_of_exp(x, out.reshape(_keep(x, dims))),
+)  # fmt: skip
+_softmax = Op(
+    "softmax", _soft_max, floating=True, x=lambda g, out, dim: out * (g - sum(g * out, dim, True))
+)  # fmt: skip
+_log_softmax = Op(
+    "log_softmax", _log_soft_max, floating=True, x=lambda g, out, dim: g - exp(out) * sum(g, dim, True)
+)  # fmt: skip
+
+
+def _share_of_exp(x, out):
+    return exp(x - where(out == -math.inf, 0.0, out))
+
+
+@numpy_names
+def logsumexp(x, dim=None, keepdim=False):
+    """log Σ exp(x), computed without overflow."""
+    return _logsumexp(x, dims=axes_of("logsumexp", dim, x.ndim), keepdim=keepdim)
+
+
+@numpy_names
+def softmax(x, dim=-1):
+    """exp(x) / Σ exp(x) along `dim`."""
+    return _softmax(x, dim=axis_of("softmax", dim, x.ndim)) if x.ndim else x * 0.0 + 1.0
+
+
+@numpy_names
+def log_softmax(x, dim=-1):
+    """log softmax(x), accurate also where softmax rounds to 0."""
+    return _log_softmax(x, dim=axis_of("log_softmax", dim, x.ndim)) if x.ndim else x * 0.0
+
+
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax", "logsumexp", "max", "mean",
+    "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk", "var",
+]  # fmt: skip
