@@ -10,7 +10,21 @@ tensor([2., 4.])
 import numpy as _np
 
 from . import nn, ops, optim
-from .autograd import Op, Tensor, enable_grad, grad, is_grad_enabled, no_grad, tensor
+from .autograd import (
+    AnomalyError,
+    GradcheckError,
+    Op,
+    Tensor,
+    detect_anomaly,
+    draw,
+    enable_grad,
+    grad,
+    gradcheck,
+    gradgradcheck,
+    is_grad_enabled,
+    no_grad,
+    tensor,
+)
 from .backend import (
     Device,
     DeviceError,

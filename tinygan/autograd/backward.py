@@ -8,6 +8,8 @@ heap keeps the nodes still to visit; nothing is recursive, so chains of any leng
 import heapq
 from contextlib import nullcontext
 
+import numpy as np
+
 from .mode import mode, no_grad
 from .op import Node
 from .tensor import Tensor
@@ -103,7 +105,7 @@ def _propagate(roots, seeds, wanted, create_graph, retain_graph):
                 g, fresh = found[target][0] + g, True
             found[target] = (g, fresh)
 
-    with nullcontext() if create_graph else no_grad():
+    with nullcontext() if create_graph else no_grad(), np.errstate(all="ignore"):
         for root, seed in zip(roots, seeds):
             if allowed is None or (root._node or root) in allowed:
                 arrive(root._node or root, seed, False)

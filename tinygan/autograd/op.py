@@ -17,7 +17,7 @@ import numpy as np
 
 from ..backend.device import array_module, device_of, is_array
 from .mode import mode
-from .tensor import Tensor, clock
+from .tensor import Tensor, Version, clock
 
 _ADAPTING = {float, int, bool, type(None)}  # operands that take on the dtype of their partner
 
@@ -30,17 +30,18 @@ class Op:
     forward: `forward(xp, *arrays, **keywords)`; `xp` is numpy or cupy. May return `(result, saved)` with a dict of
         arrays that rules can ask for by name, when `saves=True`.
     elementwise: arguments broadcast against each other, and gradients are summed back to the arguments' shapes.
-    floating: integer arguments are converted to float32 first, as in `exp(1)`.
+    floating: a function of real numbers, such as exp: integer arguments are converted to float32 first.
+    quiet: infinities and NaNs (log 0, log −1) come without NumPy's warnings; `detect_anomaly` finds them.
     view: the result may share memory with the first argument.
     together: one rule for all arguments, `together(g, needed, ...)`, which returns a gradient (or None) for each.
     """
 
     def __init__(
-        self, name, forward, *, elementwise=False, floating=False, view=False, saves=False, together=None, doc=None,
+        self, name, forward, *, elementwise=False, floating=False, quiet=False, view=False, saves=False, together=None, doc=None,
         **rules,
     ):  # fmt: skip
         self.name = self.__name__ = name
-        self.forward, self.rules, self.together = forward, rules, together
+        self.forward, self.rules, self.together = _quiet(forward) if quiet else forward, rules, together
         self.elementwise, self.floating, self.view, self.saves = elementwise, floating, view, saves
         self.__doc__ = doc or forward.__doc__
         code = forward.__code__
@@ -58,32 +59,35 @@ class Op:
         return self if instance is None else lambda *args, **kw: self(instance, *args, **kw)
 
     def __call__(self, *inputs, **keywords):
-        arrays, wanted, bit, first = [], 0, 1, None
+        arrays, first, mixed, wanted, bit = [], None, False, 0, 1
         for x in inputs:
             if isinstance(x, Tensor):
-                array = x.array
-                if first is None:
-                    first = array
                 if x.requires_grad:
                     wanted |= bit
-            else:
-                array = x
-            arrays.append(array)
+                x = x.array
+                if first is None:
+                    first, dtype, mixed = x, x.dtype, mixed or len(arrays) > 0
+                elif x.dtype is not dtype or type(x) is not type(first):
+                    mixed = True
+            elif first is None or type(x) not in _ADAPTING or dtype.kind != "f":
+                mixed = True
+            arrays.append(x)
             bit <<= 1
-        if _differ(arrays, first) or (self.floating and first.dtype.kind != "f"):
+        if mixed or (self.floating and dtype.kind != "f"):
             inputs, arrays = _harmonise(self, inputs, first)
             first = next(a for a in arrays if is_array(a))
         xp = np if type(first) is np.ndarray else array_module(first)
         run = self.forward
-        for watcher in mode.watch:
-            run = watcher.wrap_forward(self, run)
+        if mode.watch:
+            for watcher in mode.watch:
+                run = watcher.wrap_forward(self, run)
         try:
             result = run(xp, *arrays, **keywords)
         except (ValueError, TypeError, IndexError) as error:
             raise _explained(self, arrays, error) from error
         if self.saves:
             result, saved = result
-            keywords = {**keywords, **saved}
+            keywords |= saved
         if type(result) is not type(first):
             result = xp.asarray(result)  # NumPy returns 0-d results as scalars
         out = Tensor(result)
@@ -91,7 +95,7 @@ class Op:
             out._version = inputs[0].version
         if wanted and mode.grad and (self.rules or self.together):
             plan = self._plans.get((wanted, len(inputs))) or self._plan(wanted, len(inputs))
-            if plan:
+            if plan.positions:
                 out._node = Node(self, plan, inputs, arrays, keywords, out)
                 out.requires_grad = True
         return out
@@ -100,6 +104,14 @@ class Op:
         plan = Plan(self, [i for i in range(count) if wanted >> i & 1], count)
         self._plans[wanted, count] = plan
         return plan
+
+
+def _quiet(forward):
+    def silenced(*arguments, **keywords):
+        with np.errstate(all="ignore"):
+            return forward(*arguments, **keywords)
+
+    return silenced
 
 
 class Plan:
@@ -111,16 +123,14 @@ class Plan:
         rules = [op.together] if op.together else [op.rules[names[i]] for i in self.positions]
         asked = [rule.__code__.co_varnames[1 : rule.__code__.co_argcount] for rule in rules]
         every = {name for names_ in asked for name in names_}
-        self.keep = [names[i] in every for i in range(count)]
+        kept = [names[i] in every for i in range(count)]
+        self.keep = "all" if all(kept) else kept if any(kept) else "none"
         self.keep_out = "out" in every
-        self.keep_shapes = op.elementwise or any(n == "shapes" or n.endswith("_shape") for n in every)
+        self.keep_shapes = any(n == "shapes" or n.endswith("_shape") for n in every)
         self.rules = [
             (rule, [self._getter(op, names, name, i) for name in asked_])
             for rule, asked_, i in zip(rules, asked, self.positions)
         ]
-
-    def __bool__(self):
-        return bool(self.positions)
 
     def _getter(self, op, names, name, position):
         """A function of the node that fetches what a rule calls `name`."""
@@ -150,15 +160,20 @@ class Node:
     """One recorded operation: where its inputs came from and what its rules will need."""
 
     __slots__ = (
-        "op", "plan", "edges", "kept", "out", "keywords", "shapes", "order", "hooks", "where", "__weakref__",
+        "op", "plan", "edges", "kept", "out", "keywords", "shapes", "shape", "order", "hooks", "where", "__weakref__",
     )  # fmt: skip
 
     def __init__(self, op, plan, inputs, arrays, keywords, out):
         self.op, self.plan, self.keywords = op, plan, keywords
         self.edges = [inputs[i]._node or inputs[i] for i in plan.positions]
-        self.kept = [x if keep else None for x, keep in zip(inputs, plan.keep)]
-        self.shapes = [getattr(a, "shape", ()) for a in arrays] if plan.keep_shapes else None
-        self.out = None
+        keep = plan.keep
+        if keep == "all":
+            self.kept = inputs
+        else:
+            self.kept = () if keep == "none" else [x if k else None for x, k in zip(inputs, keep)]
+        self.shape, self.shapes, self.out = out.array.shape, None, None
+        if plan.keep_shapes or (op.elementwise and _broadcast(arrays, plan.positions, self.shape)):
+            self.shapes = [getattr(a, "shape", ()) for a in arrays]
         if plan.keep_out:
             self.out = Tensor(out.array)
             self.out._version = out.version
@@ -181,21 +196,21 @@ class Node:
                 f"backward: the graph behind {self.op.name!r} has been freed by an earlier backward. "
                 "Pass retain_graph=True to that one, or compute the result again."
             )
-        self.check_unchanged()
+        if Version.latest > self.order:
+            self.check_unchanged()
         if self.op.together:
             rule, getters = self.plan.rules[0]
             results = rule(g, *[get(self) for get in getters])
             results = [results[i] for i in self.plan.positions]
         else:
             results = [rule(g, *[get(self) for get in getters]) for rule, getters in self.plan.rules]
-        if self.op.elementwise:
-            shapes = self.shapes
+        if self.op.elementwise and self.shapes is not None:
             for k, i in enumerate(self.plan.positions):
-                if results[k].array.shape != shapes[i]:
-                    results[k] = results[k].sum_to(shapes[i])
+                results[k] = results[k].sum_to(self.shapes[i])
         return results
 
     def check_unchanged(self):
+        """Refuse when something kept for backward has been written to since it was used."""
         for x in (*self.kept, self.out):
             version = getattr(x, "_version", None)
             if version is not None and version.written > self.order:
@@ -211,13 +226,10 @@ class Node:
         self.edges = ()
 
 
-def _differ(arrays, first):
-    """Do the operands need to be brought to one device and dtype?"""
-    for array in arrays:
-        if type(array) is not type(first):
-            if first is None or type(array) not in _ADAPTING or first.dtype.kind != "f":
-                return True
-        elif array.dtype is not first.dtype:
+def _broadcast(arrays, positions, shape):
+    """Was an operand whose gradient is wanted stretched to the result's shape?"""
+    for i in positions:
+        if arrays[i].shape != shape:
             return True
     return False
 

@@ -19,6 +19,7 @@ class Version:
     """When and by whom a piece of memory was last written in place. Shared by a tensor and its views."""
 
     __slots__ = ("written", "writer")
+    latest = 0  # the last write of all
 
     def __init__(self):
         self.written, self.writer = 0, None
@@ -201,7 +202,9 @@ class Tensor:
 
     def mark_written(self, writer: str) -> "Tensor":
         """Note that the values were changed in place, so that a backward that still needs the old ones refuses."""
-        self.version.written, self.version.writer = clock(), writer
+        version = self.version
+        version.written = Version.latest = clock()
+        version.writer = writer
         return self
 
     # -- moving ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,10 @@ def _unary(name, forward, **rules):
     return Op(name, forward, elementwise=True, floating=True, **rules)
 
 
+def _singular(name, forward, **rules):
+    return _unary(name, forward, quiet=True, **rules)
+
+
 def _inverse_or_zero(x):
     """1/x, and 0 where x is 0."""
     zero = x == 0
@@ -32,8 +36,8 @@ add = _binary("add", lambda xp, x, y: xp.add(x, y), x=lambda g: g, y=lambda g: g
 sub = _binary("sub", lambda xp, x, y: xp.subtract(x, y), x=lambda g: g, y=lambda g: -g)
 mul = _binary("mul", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g, x: g * x)
 neg = _binary("neg", lambda xp, x: xp.negative(x), x=lambda g: -g)
-div = Op(
-    "div", lambda xp, x, y: xp.true_divide(x, y), elementwise=True, floating=True,
+div = _singular(
+    "div", lambda xp, x, y: xp.true_divide(x, y),
     x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y,
 )  # fmt: skip
 maximum = _binary(
@@ -69,25 +73,25 @@ def _raise(xp, x, *, exponent):
 
 
 _power = Op(
-    "pow", _raise,
+    "pow", _raise, quiet=True,
     x=lambda g, x, exponent: g * (x**(exponent - 1) * exponent) if exponent != 0 else g * 0.0,
 )  # fmt: skip
 _power_of_two_tensors = _binary(
-    "pow", lambda xp, x, y: xp.power(x, y),
+    "pow", lambda xp, x, y: xp.power(x, y), quiet=True,
     x=lambda g, x, y: g * y * x ** where(y == 0, 1.0, y - 1.0) if hasattr(y, "array") else g * y * x ** (y - 1),
     y=lambda g, x, out: g * out * log(where(x > 0, x, 1.0)) if hasattr(x, "array") else g * out * math.log(x),
 )  # fmt: skip
 
 # -- exponentials and roots --------------------------------------------------------------------------------------------
 
-exp = _unary("exp", lambda xp, x: xp.exp(x), x=lambda g, out: g * out)
-expm1 = _unary("expm1", lambda xp, x: xp.expm1(x), x=lambda g, out: g * (out + 1.0))
-log = _unary("log", lambda xp, x: xp.log(x), x=lambda g, x: g / x)
-log1p = _unary("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.0))
-sqrt = _unary("sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out)))
-rsqrt = _unary("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
+exp = _singular("exp", lambda xp, x: xp.exp(x), x=lambda g, out: g * out)
+expm1 = _singular("expm1", lambda xp, x: xp.expm1(x), x=lambda g, out: g * (out + 1.0))
+log = _singular("log", lambda xp, x: xp.log(x), x=lambda g, x: g / x)
+log1p = _singular("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.0))
+sqrt = _singular("sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out)))
+rsqrt = _singular("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
 square = _binary("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
-reciprocal = _unary("reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out))
+reciprocal = _singular("reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out))
 sin = _unary("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
 cos = _unary("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
 tanh = _unary("tanh", lambda xp, x: xp.tanh(x), x=lambda g, out: g * (1.0 - out * out))
@@ -127,6 +131,9 @@ def where(condition, x, y):
 
 sigmoid = _unary("sigmoid", lambda xp, x: kernels(x).sigmoid(x), x=lambda g, out: g * (out - out * out))
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
+relu = _unary(
+    "relu", lambda xp, x: xp.maximum(x, 0), x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0)
+)  # fmt: skip
 _leaky_relu = _unary(
     "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
     x=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
@@ -137,16 +144,11 @@ _leaky_relu_gradient = _binary(  # g where out > 0, slope·g elsewhere: linear i
 )  # fmt: skip
 
 
-def relu(x):
-    """max(x, 0), with derivative 0 at 0."""
-    return _leaky_relu(x, slope=0.0)
-
-
 def leaky_relu(x, negative_slope=0.01):
     """x where it is positive, negative_slope·x elsewhere."""
     if negative_slope < 0:
         raise ValueError(f"leaky_relu: expected negative_slope >= 0, got {negative_slope}")
-    return _leaky_relu(x, slope=float(negative_slope))
+    return _leaky_relu(x, slope=float(negative_slope)) if negative_slope else relu(x)
 
 
 def elu(x, alpha=1.0):

@@ -313,7 +313,7 @@ def _log_soft_max(xp, x, *, dim):
 
 
 _logsumexp = Op(
-    "logsumexp", _log_sum_exp, floating=True,
+    "logsumexp", _log_sum_exp, floating=True, quiet=True,
     x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _share_of_exp(x, out.reshape(_keep(x, dims))),
 )  # fmt: skip
 _softmax = Op(
