@@ -23,7 +23,6 @@ from .autograd import (
     gradgradcheck,
     is_grad_enabled,
     no_grad,
-    tensor,
 )
 from .backend import (
     Device,

@@ -1,4 +1,6 @@
-"""Find the operation that first produced a NaN or an infinity, and the line of the user's code that called it."""
+"""Find the operation that first produced a NaN or an infinity, and the line of the user's code that
+called it.
+"""
 
 import traceback
 from pathlib import Path
@@ -16,7 +18,8 @@ class AnomalyError(FloatingPointError):
 
 
 class detect_anomaly:
-    """In this block every operation checks its result, forward and backward. Slow: for finding a fault.
+    """In this block every operation checks its result, forward and backward. Slow: for finding a
+    fault.
 
     >>> import tinygan as tg
     >>> with tg.detect_anomaly():
@@ -26,7 +29,9 @@ class detect_anomaly:
     tinygan.autograd.anomaly.AnomalyError: log produced NaN (1 of 1 elements)...
     """
 
-    _in_rule = False  # a rule is running: what it computes is reported as the derivative it is part of
+    _in_rule = (
+        False  # a rule is running: what it computes is reported as the derivative it is part of
+    )
 
     def __enter__(self):
         mode.watch = (*mode.watch, self)
@@ -50,7 +55,9 @@ class detect_anomaly:
             result = run(xp, *arrays, **keywords)
             array = result[0] if op.saves else result
             if problem := _problem(array):
-                given = "" if not any(_problem(a) for a in arrays) else "; an operand already held one"
+                given = (
+                    "" if not any(_problem(a) for a in arrays) else "; an operand already held one"
+                )
                 raise AnomalyError(f"{op.name} produced {problem}{given}\n  at {self.where()}")
             return result
 
@@ -66,7 +73,10 @@ class detect_anomaly:
             for result in results:
                 if result is not None and (problem := _problem(result.array)):
                     place = next(iter(node.where), "(recorded outside detect_anomaly)")
-                    raise AnomalyError(f"the derivative of {node.op.name} produced {problem}\n  recorded at {place}")
+                    raise AnomalyError(
+                        f"the derivative of {node.op.name} produced {problem}\n  recorded at "
+                        f"{place}"
+                    )
             return results
 
         return checked
@@ -82,4 +92,3 @@ def _problem(array) -> str | None:
     nans = int(xp.isnan(array).sum())
     kind, count = ("NaN", nans) if nans else ("an infinity", int(xp.isinf(array).sum()))
     return f"{kind} ({count} of {array.size} elements)"
-

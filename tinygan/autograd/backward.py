@@ -1,8 +1,9 @@
 """Reverse-mode differentiation: walk the graph from results to leaves, applying the chain rule.
 
-Nodes are numbered as they are recorded, so every node has a larger number than those it depends on. Visiting nodes from the
-newest to the oldest therefore reaches each one only after all of its consumers have added their share to its gradient. A
-heap keeps the nodes still to visit; nothing is recursive, so chains of any length work.
+Nodes are numbered as they are recorded, so every node has a larger number than those it depends on.
+Visiting nodes from the newest to the oldest therefore reaches each one only after all of its
+consumers have added their share to its gradient. A heap keeps the nodes still to visit; nothing is
+recursive, so chains of any length work.
 """
 
 import heapq
@@ -10,19 +11,20 @@ from contextlib import nullcontext
 
 import numpy as np
 
+from .graph import Node
 from .mode import mode, no_grad
-from .op import Node
 from .tensor import Tensor
 
 
 def backward(tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None):
     """Add d(tensor)/d(leaf) to `.grad` of every leaf that requires gradients (or only of `inputs`).
 
-    `gradient` is the gradient of `tensor` itself; it may be left out for a tensor of one element, where it is 1.
+    `gradient` is the gradient of `tensor` itself; it may be left out for a tensor of one element,
+    where it is 1.
     """
     wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
     roots, seeds = _start([tensor], [gradient])
-    found = _propagate(roots, seeds, wanted, create_graph, _or(retain_graph, create_graph))
+    found = _propagate(roots, seeds, wanted, create_graph, retain_graph)
     for target, (g, fresh) in found.items():
         if isinstance(target, Tensor):
             _accumulate(target, g, fresh, create_graph)
@@ -32,19 +34,23 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False, input
                     _accumulate(x, g, fresh, create_graph)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
+):
     """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched.
 
     With `create_graph=True` the gradients can be differentiated again.
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds = grad_outputs if isinstance(grad_outputs, list | tuple) else [grad_outputs] * len(outputs)
+    seeds = (
+        grad_outputs if isinstance(grad_outputs, list | tuple) else [grad_outputs] * len(outputs)
+    )
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"grad: inputs[{i}] (shape {x.shape}) does not require gradients")
     roots, seeds = _start(outputs, seeds)
-    found = _propagate(roots, seeds, inputs, create_graph, _or(retain_graph, create_graph))
+    found = _propagate(roots, seeds, inputs, create_graph, retain_graph)
     results = []
     for i, x in enumerate(inputs):
         g, _ = found.get(x._node or x, (None, None))
@@ -55,10 +61,6 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             )
         results.append(g)
     return tuple(results)
-
-
-def _or(value, default):
-    return default if value is None else value
 
 
 def _start(outputs, seeds):
@@ -75,21 +77,25 @@ def _start(outputs, seeds):
         if g is None:
             if out.numel() != 1:
                 raise RuntimeError(
-                    f"backward: only a tensor of one element has an implied gradient, this one has shape {out.shape}. "
+                    f"backward: only a tensor of one element has an implied gradient, this one "
+                    f"has shape {out.shape}. "
                     "Reduce it with .sum() or .mean(), or pass its gradient"
                 )
             g = out.detach().ones_like()
         g = g if isinstance(g, Tensor) else Tensor(g)
         if g.shape != out.shape:
-            raise RuntimeError(f"backward: the gradient has shape {g.shape}, the tensor {out.shape}")
+            raise RuntimeError(
+                f"backward: the gradient has shape {g.shape}, the tensor {out.shape}"
+            )
         roots.append(out)
         gradients.append(g)
     return roots, gradients
 
 
 def _propagate(roots, seeds, wanted, create_graph, retain_graph):
-    """Carry gradients from the roots down. Returns {leaf or wanted node: (gradient, is it ours alone?)}."""
+    """Carry gradients from the roots down: {leaf or wanted node: (gradient, is it unshared?)}."""
     found, pending, queue = {}, {}, []
+    retain_graph = create_graph if retain_graph is None else retain_graph
     allowed = None if wanted is None else _leading_to(wanted, roots)
     targets = set() if wanted is None else {x._node or x for x in wanted}
 
@@ -119,18 +125,20 @@ def _propagate(roots, seeds, wanted, create_graph, retain_graph):
             results = _watched(node, g) if mode.watch else node.gradients(g)
             for edge, result in zip(node.edges, results):
                 if result is not None and (allowed is None or edge in allowed):
-                    # A result may be used as it is unless it is g passed on, or a view of something.
+                    # A result is the leaf's to keep unless it is g passed on, or a view.
                     arrive(edge, result, result is not g and result._version is None)
             if not retain_graph:
                 node.release()
-    for leaf, (g, fresh) in found.items():
+    for leaf, (g, _) in found.items():
         if isinstance(leaf, Tensor) and leaf._hooks:
             found[leaf] = (_hooked(g, leaf._hooks), False)
     return found
 
 
 def _leading_to(wanted, roots):
-    """The nodes and leaves on a path from the roots to what is wanted: the only ones worth visiting."""
+    """The nodes and leaves on a path from the roots to what is wanted: the only ones worth
+    visiting.
+    """
     reachable, stack = {}, [root._node or root for root in roots]
     while stack:
         target = stack.pop()
@@ -162,7 +170,10 @@ def _watched(node, g):
 def _accumulate(x, g, fresh, create_graph):
     """Add a gradient to `x.grad`. In place where nobody else can see it."""
     if g.shape != x.shape:
-        raise RuntimeError(f"backward: a rule returned a gradient of shape {g.shape} for a tensor of shape {x.shape}")
+        raise RuntimeError(
+            f"backward: a rule returned a gradient of shape {g.shape} for a tensor of shape "
+            f"{x.shape}"
+        )
     if create_graph:
         x.grad = g if x.grad is None else x.grad + g
         return

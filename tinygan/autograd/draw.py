@@ -1,4 +1,6 @@
-"""The graph of a tensor as a picture: operations as boxes, tensors with their shapes and names, arrows along the computation."""
+"""The graph of a tensor as a picture: operations as boxes, tensors with their shapes and names,
+arrows along the computation.
+"""
 
 from importlib import import_module
 
@@ -8,10 +10,9 @@ from .tensor import Tensor
 def draw(tensor: Tensor, path=None, names=None, max_nodes: int = 200):
     """Draw how `tensor` was computed.
 
-    Parameters
-    ----------
-    path: a file to write: `.dot` for Graphviz text, else a picture by matplotlib (`.png`, `.svg`, `.pdf`).
-    names: labels for leaves: a dict {name: tensor}, pairs as from `module.named_parameters()`, or a module.
+    Parameters ---------- path: a file to write: `.dot` for Graphviz text, else a picture by
+    matplotlib (`.png`, `.svg`, `.pdf`). names: labels for leaves: a dict {name: tensor}, pairs as
+    from `module.named_parameters()`, or a module.
 
     Returns the DOT text.
 
@@ -58,11 +59,17 @@ def _collect(tensor, names, max_nodes):
             continue
         labels[numbers[item]] = (f"{item.op.name}\n{item.shape}", False)
         if item.plan is None:
-            raise RuntimeError("draw: the graph has been freed by backward; draw it before, or use retain_graph=True")
+            raise RuntimeError(
+                "draw: the graph has been freed by backward; draw it before, or use "
+                "retain_graph=True"
+            )
         for source in item.edges:
             if source not in numbers:
                 if len(numbers) >= max_nodes:
-                    raise ValueError(f"draw: the graph has more than {max_nodes} nodes; raise max_nodes to draw it")
+                    raise ValueError(
+                        f"draw: the graph has more than {max_nodes} nodes; raise max_nodes to "
+                        "draw it"
+                    )
                 numbers[source] = len(numbers)
                 stack.append(source)
             edges.append((numbers[source], numbers[item]))
@@ -110,7 +117,11 @@ def _picture(labels, edges, path):
         axes.annotate("", xy=place[b], xytext=place[a], arrowprops=arrow)
     for n, (text, leaf) in labels.items():
         colour = "#d9ead3" if leaf else "#cfe2f3"
-        box = {"boxstyle": "round,pad=0.4" if leaf else "square,pad=0.4", "facecolor": colour, "edgecolor": "0.4"}
+        box = {
+            "boxstyle": "round,pad=0.4" if leaf else "square,pad=0.4",
+            "facecolor": colour,
+            "edgecolor": "0.4",
+        }
         axes.text(*place[n], text, ha="center", va="center", fontsize=9, bbox=box)
     axes.set_xlim(-0.2, width + 0.2)
     axes.set_ylim(-0.6, height - 0.4)

@@ -4,9 +4,10 @@ For a random direction v and random weights u, the rule's claim and the central 
 
     ⟨u, J v⟩   and   (s(x + εv) − s(x − εv)) / 2ε,   s(x) = ⟨u, f(x)⟩
 
-must agree. One pair of directions tests every entry of the Jacobian at once: a wrong entry escapes with probability 0. Where the
-differences to the left and to the right disagree, the function has a kink at x; such a direction says nothing and is skipped,
-and a check all of whose directions were skipped fails.
+must agree. One pair of directions tests every entry of the Jacobian at once: a wrong entry escapes
+with probability 0. Where the differences to the left and to the right disagree, the function has a
+kink at x; such a direction says nothing and is skipped, and a check all of whose directions were
+skipped fails.
 """
 
 import numpy as np
@@ -21,7 +22,8 @@ class GradcheckError(AssertionError):
 
 
 def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) -> bool:
-    """True if the derivatives of `fn(*inputs)` by its float64 inputs are right; else raises GradcheckError.
+    """True if the derivatives of `fn(*inputs)` by its float64 inputs are right; else raises
+    GradcheckError.
 
     >>> gradcheck(lambda x: x * x, [Tensor(np.array([1.0, 2.0]), requires_grad=True)])
     True
@@ -41,7 +43,9 @@ def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) 
     for _ in range(directions):
         vs = [_like(random, x) for x in active]
         claim = sum(float((g * v).sum().item()) for g, v in zip(claimed, vs) if g is not None)
-        centre, left, right = (_shifted(fn, inputs, active, vs, weights, t) for t in (0.0, -eps, eps))
+        centre, left, right = (
+            _shifted(fn, inputs, active, vs, weights, t) for t in (0.0, -eps, eps)
+        )
         slope, kink = (right - left) / (2 * eps), abs((right - centre) - (centre - left)) / eps
         noise = 1e-9 * (1 + abs(centre)) / (eps * 1e3)
         if kink > 1e-3 * (1 + abs(slope)) + noise and abs(claim - slope) > atol + rtol * abs(slope):
@@ -49,7 +53,8 @@ def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) 
         informative += 1
         if not abs(claim - slope) <= atol + rtol * abs(slope) + noise:
             raise GradcheckError(
-                f"gradcheck: along a random direction the rule gives {claim:.9g}, differences give {slope:.9g}"
+                f"gradcheck: along a random direction the rule gives {claim:.9g}, differences "
+                f"give {slope:.9g}"
             )
     if not informative and sum(x.numel() for x in active):
         raise GradcheckError("gradcheck: the function has a kink at these inputs; choose others")
@@ -57,7 +62,9 @@ def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) 
 
 
 def gradgradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) -> bool:
-    """True if the second derivatives are right: a gradcheck of the gradient, by the inputs and by its own weights."""
+    """True if the second derivatives are right: a gradcheck of the gradient, by the inputs and by
+    its own weights.
+    """
     inputs = _as_inputs(inputs)
     random = np.random.default_rng(seed + 1)
     active = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]

@@ -1,8 +1,8 @@
 """Devices and the arrays that live on them.
 
-An engine for two kinds of memory needs few questions answered: which array module (`numpy` or `cupy`) does this array
-belong to, which device is it on, and how does it get to another one. They are answered here; the kernels whose code
-differs per device are handed out by `kernels`.
+An engine for two kinds of memory needs few questions answered: which array module (`numpy` or
+`cupy`) does this array belong to, which device is it on, and how does it get to another one. They
+are answered here; the kernels whose code differs per device are handed out by `kernels`.
 
 >>> array_module(np.zeros(3)) is np
 True
@@ -24,7 +24,9 @@ class DeviceError(RuntimeError):
 
 
 class Device:
-    """Where arrays live: `Device("cpu")` or `Device("cuda", 1)`. As a context manager: the default in its block."""
+    """Where arrays live: `Device("cpu")` or `Device("cuda", 1)`. As a context manager: the default
+    in its block.
+    """
 
     def __init__(self, kind: str, index: int = 0):
         self.type, self.index = kind, index
@@ -38,9 +40,7 @@ class Device:
     def __eq__(self, other):
         if isinstance(other, str):
             other = device(other)
-        return (
-            isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
-        )
+        return isinstance(other, Device) and (self.type, self.index) == (other.type, other.index)
 
     def __hash__(self):
         return hash((self.type, self.index))
@@ -143,7 +143,9 @@ def to_numpy(array) -> np.ndarray:
 
 
 def kernels(array):
-    """The kernels for this array's device: `backend.cpu` or `backend.cuda`, with the same names in both."""
+    """The kernels for this array's device: `backend.cpu` or `backend.cuda`, with the same names in
+    both.
+    """
     kind = type(array)
     if kind not in _kernels:
         _kernels[kind] = import_module(f"tinygan.backend.{'cpu' if kind is np.ndarray else 'cuda'}")

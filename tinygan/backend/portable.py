@@ -1,4 +1,5 @@
-"""Kernels written once against the array module `xp`: what a device uses until it has something faster of its own.
+"""Kernels written once against the array module `xp`: what a device uses until it has something
+faster of its own.
 
 Arrays in, arrays out; nothing here knows of gradients.
 """
@@ -26,7 +27,9 @@ def softplus(x):
 
 def leaky_relu(x, slope):
     xp = array_module(x)
-    return xp.maximum(x, x * slope) if 0 < slope <= 1 else xp.maximum(x, 0) + slope * xp.minimum(x, 0)
+    return (
+        xp.maximum(x, x * slope) if 0 < slope <= 1 else xp.maximum(x, 0) + slope * xp.minimum(x, 0)
+    )
 
 
 def leaky_relu_gradient(g, out, slope):
@@ -70,13 +73,15 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
     if weight is None:
         return dx, None, None
     shared = tuple(range(x.ndim - weight.ndim)) + tuple(
-        i + x.ndim - weight.ndim for i, n in enumerate(weight.shape) if n == 1 and x.shape[i + x.ndim - weight.ndim] != 1
+        i + x.ndim - weight.ndim
+        for i, n in enumerate(weight.shape)
+        if n == 1 and x.shape[i + x.ndim - weight.ndim] != 1
     )
     dgamma = (g * normal).sum(axis=shared).reshape(weight.shape) if 1 in needed else None
     return dx, dgamma, g.sum(axis=shared).reshape(weight.shape) if 2 in needed else None
 
 
-# -- convolution by im2col and matrix product ------------------------------------------------------------------------------
+# -- convolution by im2col and matrix product ------------------------------------------------------
 
 
 def _windows(xp, x, kernel, stride, padding, dilation):
@@ -97,9 +102,15 @@ def conv2d(x, weight, stride, padding, dilation, groups):
     n, _, oh, ow = view.shape[:4]
     out = xp.empty((n, oh, ow, o), x.dtype)
     for k in range(groups):
-        columns = view[:, k * c : (k + 1) * c].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, c * kh * kw)
+        columns = (
+            view[:, k * c : (k + 1) * c]
+            .transpose(0, 2, 3, 1, 4, 5)
+            .reshape(n * oh * ow, c * kh * kw)
+        )
         filters = slice(k * (o // groups), (k + 1) * (o // groups))
-        out[..., filters] = (columns @ weight[filters].reshape(o // groups, -1).T).reshape(n, oh, ow, -1)
+        out[..., filters] = (columns @ weight[filters].reshape(o // groups, -1).T).reshape(
+            n, oh, ow, -1
+        )
     return out.transpose(0, 3, 1, 2)
 
 
@@ -115,11 +126,16 @@ def conv2d_input_grad(g, weight, size, stride, padding, dilation, groups):
     pixels = g.transpose(0, 2, 3, 1)
     for k in range(groups):
         filters = slice(k * (o // groups), (k + 1) * (o // groups))
-        columns = pixels[..., filters].reshape(n * oh * ow, -1) @ weight[filters].reshape(o // groups, -1)
+        columns = pixels[..., filters].reshape(n * oh * ow, -1) @ weight[filters].reshape(
+            o // groups, -1
+        )
         columns = columns.reshape(n, oh, ow, c, kh, kw)
         for i in range(kh):
             for j in range(kw):
-                rows, cols = slice(i * dh, i * dh + oh * sh, sh), slice(j * dw, j * dw + ow * sw, sw)
+                rows, cols = (
+                    slice(i * dh, i * dh + oh * sh, sh),
+                    slice(j * dw, j * dw + ow * sw, sw),
+                )
                 padded[:, rows, cols, k * c : (k + 1) * c] += columns[..., i, j]
     return padded[:, ph : ph + size[0], pw : pw + size[1]].transpose(0, 3, 1, 2)
 

@@ -1,8 +1,9 @@
 """Random streams: one per purpose, each restorable.
 
-A run draws random numbers for several purposes: initial weights, the order of the data, noise, dropout. Each purpose has a
-stream of its own, so that drawing more of one never changes another, and each stream's state can be put into a checkpoint.
-The seed of a stream is derived from the run's seed and the stream's name.
+A run draws random numbers for several purposes: initial weights, the order of the data, noise,
+dropout. Each purpose has a stream of its own, so that drawing more of one never changes another,
+and each stream's state can be put into a checkpoint. The seed of a stream is derived from the run's
+seed and the stream's name.
 """
 
 import zlib
@@ -101,7 +102,9 @@ def manual_seed(seed: int) -> None:
 
 
 def stream(name: str) -> Stream:
-    """The stream of one purpose: `"init"`, `"data"`, `"noise"`, `"dropout"`, or a name of your own."""
+    """The stream of one purpose: `"init"`, `"data"`, `"noise"`, `"dropout"`, or a name of your
+    own.
+    """
     if name not in _streams:
         _streams[name] = Stream(_stream_seed(name))
     return _streams[name]

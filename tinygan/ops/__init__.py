@@ -1,14 +1,8 @@
 """The differentiable functions. Importing this package also attaches them to Tensor."""
 
-from . import methods  # noqa: F401
-from .cast import *  # noqa: F403
-from .conv import *  # noqa: F403
-from .create import *  # noqa: F403
-from .elementwise import *  # noqa: F403
-from .index import *  # noqa: F403
-from .linalg import *  # noqa: F403
-from .loss import *  # noqa: F403
-from .norm import *  # noqa: F403
-from .pool import *  # noqa: F403
-from .reduce import *  # noqa: F403
-from .shape import *  # noqa: F403
+from . import cast, conv, create, elementwise, index, linalg, loss, methods, norm, pool, reduce, shape
+
+_modules = cast, conv, create, elementwise, index, linalg, loss, norm, pool, reduce, shape
+__all__ = [name for module in _modules for name in module.__all__]
+
+from .cast import *  # noqa: E402, F403

@@ -19,7 +19,8 @@ _contiguous = Op("contiguous", lambda xp, x: xp.ascontiguousarray(x), x=lambda g
 
 
 def to(x, *targets, device=None, dtype=None):
-    """x on another device and/or with another dtype: `x.to("cuda")`, `x.to(float64)`, `x.to(other)`.
+    """x on another device and/or with another dtype: `x.to("cuda")`, `x.to(float64)`,
+    `x.to(other)`.
 
     Differentiable; gives x itself when nothing changes.
     """

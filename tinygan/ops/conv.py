@@ -2,12 +2,13 @@
 
 Three linear maps belong to one geometry (stride, padding, dilation, groups):
 
-    conv2d              (x, w) → y      y[n,o,i,j] = Σ x[n,c, i·s + u·d − p, j·s + v·d − p] · w[o,c,u,v]
-    conv_transpose2d    (y, w) → x      its transpose by x: every y spreads over the window it was computed from
-    weight gradient     (x, y) → w      its transpose by w: windows of x, weighted by y
+    conv2d             (x, w) → y   y[n,o,i,j] = Σ x[n,c, i·s + u·d − p, j·s + v·d − p] · w[o,c,u,v]
+    conv_transpose2d   (y, w) → x   its transpose by x: y spreads over the window it came from
+    weight gradient    (x, y) → w   its transpose by w: windows of x, weighted by y
 
-Each is linear in both arguments, and the derivative of any one of them by either argument is another one of the three. So
-derivatives of every order exist with no more code than this page. The arithmetic is in `tinygan.backend`.
+Each is linear in both arguments, and the derivative of any one of them by either argument is
+another one of the three. So derivatives of every order exist with no more code than this page. The
+arithmetic is in `tinygan.backend`.
 """
 
 from typing import NamedTuple
@@ -32,10 +33,14 @@ class Geometry(NamedTuple):
         )
 
     def input_size(self, size, kernel, extra):
-        """Height and width before a convolution that gives `size`, `extra` of what its stride skips added."""
+        """Height and width before a convolution that gives `size`, `extra` of what its stride skips
+        added.
+        """
         return tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + 1 + e
-            for n, k, s, p, d, e in zip(size, kernel, self.stride, self.padding, self.dilation, extra)
+            for n, k, s, p, d, e in zip(
+                size, kernel, self.stride, self.padding, self.dilation, extra
+            )
         )
 
 
@@ -62,7 +67,9 @@ _weight_gradient = Op(
 def _pair(name, value, least):
     pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(pair) != 2 or any(not isinstance(n, int) or n < least for n in pair):
-        raise ValueError(f"{name}: expected a whole number >= {least} or a pair of them, got {value!r}")
+        raise ValueError(
+            f"{name}: expected a whole number >= {least} or a pair of them, got {value!r}"
+        )
     return pair
 
 
@@ -70,19 +77,28 @@ def _checked(name, x, weight, stride, padding, dilation, groups, in_axis):
     """The geometry, after a check that input and weight fit together."""
     if x.ndim != 4 or weight.ndim != 4:
         raise ValueError(
-            f"{name}: expected an input (N, C, H, W) and a weight with 4 axes, got {x.shape} and {weight.shape}"
+            f"{name}: expected an input (N, C, H, W) and a weight with 4 axes, got {x.shape} "
+            f"and {weight.shape}"
         )
     stride, dilation = _pair(f"{name} stride", stride, 1), _pair(f"{name} dilation", dilation, 1)
     if padding == "same" and stride == (1, 1):
         total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
         if any(t % 2 for t in total):
-            raise ValueError(f"{name}: padding='same' needs an odd window, got kernel {weight.shape[2:]}")
+            raise ValueError(
+                f"{name}: padding='same' needs an odd window, got kernel {weight.shape[2:]}"
+            )
         padding = tuple(t // 2 for t in total)
     elif isinstance(padding, str) and padding != "valid":
-        raise ValueError(f"{name}: expected padding as numbers, 'valid', or 'same' with stride 1, got {padding!r}")
+        raise ValueError(
+            f"{name}: expected padding as numbers, 'valid', or 'same' with stride 1, got "
+            f"{padding!r}"
+        )
     padding = _pair(f"{name} padding", 0 if padding == "valid" else padding, 0)
     if not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
-        raise ValueError(f"{name}: groups={groups} does not divide the {weight.shape[0]} filters of weight {weight.shape}")
+        raise ValueError(
+            f"{name}: groups={groups} does not divide the {weight.shape[0]} filters of weight "
+            f"{weight.shape}"
+        )
     expected = weight.shape[1] * groups if in_axis == 1 else weight.shape[0]
     if x.shape[1] != expected:
         raise ValueError(
@@ -101,18 +117,25 @@ def _with_bias(name, out, bias):
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) → (N, O, H', W'). Padding may be "same" or "valid"."""
+    """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) → (N, O, H', W'). Padding may be
+    "same" or "valid".
+    """
     geometry = _checked("conv2d", x, weight, stride, padding, dilation, groups, in_axis=1)
     if min(geometry.output_size(x.shape[2:], weight.shape[2:])) < 1:
         raise ValueError(
-            f"conv2d: a kernel of {weight.shape[2:]} with dilation {geometry.dilation} is larger than "
+            f"conv2d: a kernel of {weight.shape[2:]} with dilation {geometry.dilation} is "
+            "larger than "
             f"the input {x.shape[2:]} padded by {geometry.padding}"
         )
     return _with_bias("conv2d", _conv2d(x, weight, geometry=geometry), bias)
 
 
-def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    """x (N, C, H, W), weight (C, O/groups, kh, kw), bias (O,) → (N, O, H', W'): the transpose of conv2d."""
+def conv_transpose2d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):
+    """x (N, C, H, W), weight (C, O/groups, kh, kw), bias (O,) → (N, O, H', W'): the transpose of
+    conv2d.
+    """
     name = "conv_transpose2d"
     geometry = _checked(name, x, weight, stride, padding, dilation, groups, in_axis=0)
     extra = _pair(f"{name} output_padding", output_padding, 0)
@@ -120,21 +143,32 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
         raise ValueError(f"{name}: output_padding {extra} must be smaller than stride or dilation")
     size = geometry.input_size(x.shape[2:], weight.shape[2:], extra)
     if min(size) < 1:
-        raise ValueError(f"{name}: the output would have size {size}; padding {geometry.padding} is too large")
+        raise ValueError(
+            f"{name}: the output would have size {size}; padding {geometry.padding} is too large"
+        )
     return _with_bias(name, _conv_transpose2d(x, weight, size=size, geometry=geometry), bias)
 
 
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """x (N, C, L), weight (O, C/groups, k), bias (O,) → (N, O, L'): a conv2d of height 1."""
     if x.ndim != 3 or weight.ndim != 3:
-        raise ValueError(f"conv1d: expected an input (N, C, L) and a weight (O, C, k), got {x.shape} and {weight.shape}")
+        raise ValueError(
+            f"conv1d: expected an input (N, C, L) and a weight (O, C, k), got {x.shape} and "
+            f"{weight.shape}"
+        )
 
     def flat(value, other):
         value = value[0] if isinstance(value, tuple | list) else value
         return (other, value) if isinstance(value, int) else value
 
     return conv2d(
-        x.unsqueeze(2), weight.unsqueeze(2), bias, flat(stride, 1), flat(padding, 0), flat(dilation, 1), groups
+        x.unsqueeze(2),
+        weight.unsqueeze(2),
+        bias,
+        flat(stride, 1),
+        flat(padding, 0),
+        flat(dilation, 1),
+        groups,
     ).squeeze(2)
 
 

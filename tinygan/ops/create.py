@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..autograd.tensor import Tensor, as_array, tensor
+from ..autograd.interop import as_array
+from ..autograd.tensor import Tensor
 from ..backend.device import array_module, default_device, device, device_module, is_array
 from ..backend.random import stream
 
@@ -19,6 +20,19 @@ def _shape_from(args):
 
 
 def _leaf(array, requires_grad):
+    return Tensor(array).requires_grad_(requires_grad)
+
+
+def tensor(data, dtype=None, device=None, requires_grad: bool = False) -> Tensor:
+    """A new leaf tensor holding a copy of `data`: numbers, nested lists, or an array.
+
+    >>> tensor([[1, 2], [3, 4]]).dtype
+    dtype('int64')
+    """
+    array = as_array(data, dtype, default_device() if device is None else device)
+    shared = array is data or (hasattr(data, "__array__") and not isinstance(data, list | tuple))
+    if shared:
+        array = array_module(array).array(array, order="K")
     return Tensor(array).requires_grad_(requires_grad)
 
 
@@ -39,9 +53,13 @@ def empty(*shape, dtype=np.float32, device=None, requires_grad=False):
 
 
 def full(shape, value, dtype=None, device=None, requires_grad=False):
-    """A tensor filled with one value; float32 or int64 by the value's kind unless `dtype` says otherwise."""
+    """A tensor filled with one value; float32 or int64 by the value's kind unless `dtype` says
+    otherwise.
+    """
     _, xp = _place(device)
-    kind = dtype or (bool if isinstance(value, bool) else np.int64 if isinstance(value, int) else np.float32)
+    kind = dtype or (
+        bool if isinstance(value, bool) else np.int64 if isinstance(value, int) else np.float32
+    )
     return _leaf(xp.full(shape, value, kind), requires_grad)
 
 
@@ -83,13 +101,19 @@ def full_like(x, value, dtype=None):
 def randn(*shape, dtype=np.float32, device=None, requires_grad=False, generator=None):
     """Standard normal numbers, from the stream "noise" unless another `generator` is given."""
     where, _ = _place(device)
-    return _leaf((generator or stream("noise")).normal(_shape_from(shape), np.dtype(dtype), where), requires_grad)
+    return _leaf(
+        (generator or stream("noise")).normal(_shape_from(shape), np.dtype(dtype), where),
+        requires_grad,
+    )
 
 
 def rand(*shape, dtype=np.float32, device=None, requires_grad=False, generator=None):
     """Uniform numbers in [0, 1), from the stream "noise" unless another `generator` is given."""
     where, _ = _place(device)
-    return _leaf((generator or stream("noise")).uniform(_shape_from(shape), np.dtype(dtype), where), requires_grad)
+    return _leaf(
+        (generator or stream("noise")).uniform(_shape_from(shape), np.dtype(dtype), where),
+        requires_grad,
+    )
 
 
 def randint(low, high, shape, device=None, generator=None):
@@ -109,7 +133,9 @@ def rand_like(x):
 
 
 def randperm(n, generator=None):
-    """The numbers 0 … n-1 in random order, from the stream "data" unless another `generator` is given."""
+    """The numbers 0 … n-1 in random order, from the stream "data" unless another `generator` is
+    given.
+    """
     return Tensor((generator or stream("data")).permutation(n))
 
 
@@ -129,6 +155,7 @@ def from_dlpack(source):
 
 
 __all__ = [
-    "arange", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace", "ones", "ones_like", "rand",
-    "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
+    "arange", "empty", "eye", "from_dlpack", "from_numpy", "full", "full_like", "linspace",
+    "ones", "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
+    "tensor", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """All elementwise calculus on one page: each function with its derivative beside it.
 
-A rule such as `x=lambda g, out: g * out` reads "the gradient of x is g·out", where g is the gradient of the result; see
-`tinygan.autograd.op`. Where the textbook derivative is infinite or undefined (√x and |x| at 0), the rule returns 0, so that
-a loss never turns into NaN on its way back.
+A rule such as `x=lambda g, out: g * out` reads "the gradient of x is g·out", where g is the
+gradient of the result; see `tinygan.autograd.op`. Where the textbook derivative is infinite or
+undefined (√x and |x| at 0), the rule returns 0, so that a loss never turns into NaN on its way
+back.
 """
 
 import math
@@ -30,7 +31,7 @@ def _inverse_or_zero(x):
     return where(zero, 0.0, 1.0 / where(zero, 1.0, x))
 
 
-# -- arithmetic --------------------------------------------------------------------------------------------------------
+# -- arithmetic ------------------------------------------------------------------------------------
 
 add = _binary("add", lambda xp, x, y: xp.add(x, y), x=lambda g: g, y=lambda g: g)
 sub = _binary("sub", lambda xp, x, y: xp.subtract(x, y), x=lambda g: g, y=lambda g: -g)
@@ -53,7 +54,7 @@ floor_divide = _binary("floor_divide", lambda xp, x, y: xp.floor_divide(x, y))
 
 
 def _share(x, y):
-    """What x gets of the gradient of max(x, y): all where it is larger, half where they are equal."""
+    """What x gets of the gradient of max(x, y): all where it is larger, half where equal."""
     like = x if hasattr(x, "array") else y
     return ((x > y).to(like.dtype) + (x >= y).to(like.dtype)) * 0.5
 
@@ -65,41 +66,50 @@ def pow(x, exponent):
     """
     if isinstance(exponent, int | float):
         return square(x) if exponent == 2 else _power(x, exponent=exponent)
-    return _power_of_two_tensors(x, exponent)
+    return _power_of_tensors(x, exponent)
 
 
 def _raise(xp, x, *, exponent):
-    return xp.power(x.astype(xp.float32), exponent) if exponent < 0 and x.dtype.kind != "f" else xp.power(x, exponent)
+    return (
+        xp.power(x.astype(xp.float32), exponent)
+        if exponent < 0 and x.dtype.kind != "f"
+        else xp.power(x, exponent)
+    )
 
 
 _power = Op(
     "pow", _raise, quiet=True,
     x=lambda g, x, exponent: g * (x**(exponent - 1) * exponent) if exponent != 0 else g * 0.0,
 )  # fmt: skip
-_power_of_two_tensors = _binary(
+_power_of_tensors = _binary(
     "pow", lambda xp, x, y: xp.power(x, y), quiet=True,
-    x=lambda g, x, y: g * y * x ** where(y == 0, 1.0, y - 1.0) if hasattr(y, "array") else g * y * x ** (y - 1),
-    y=lambda g, x, out: g * out * log(where(x > 0, x, 1.0)) if hasattr(x, "array") else g * out * math.log(x),
+    x=lambda g, x, y: g * y * pow(x, where(y == 0, 1.0, y - 1.0)),
+    y=lambda g, x, out: g * out * log(where(x > 0, x, 1.0)),
 )  # fmt: skip
 
-# -- exponentials and roots --------------------------------------------------------------------------------------------
+# -- exponentials and roots ------------------------------------------------------------------------
 
 exp = _singular("exp", lambda xp, x: xp.exp(x), x=lambda g, out: g * out)
 expm1 = _singular("expm1", lambda xp, x: xp.expm1(x), x=lambda g, out: g * (out + 1.0))
 log = _singular("log", lambda xp, x: xp.log(x), x=lambda g, x: g / x)
 log1p = _singular("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.0))
-sqrt = _singular("sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out)))
+sqrt = _singular(
+    "sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out))
+)
 rsqrt = _singular("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
 square = _binary("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
-reciprocal = _singular("reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out))
+reciprocal = _singular(
+    "reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out)
+)
 sin = _unary("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
 cos = _unary("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
 tanh = _unary("tanh", lambda xp, x: xp.tanh(x), x=lambda g, out: g * (1.0 - out * out))
 erf = _unary(
-    "erf", lambda xp, x: special(xp).erf(x), x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
+    "erf", lambda xp, x: special(xp).erf(x),
+    x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
 )  # fmt: skip
 
-# -- signs and corners -------------------------------------------------------------------------------------------------
+# -- signs and corners -----------------------------------------------------------------------------
 
 abs = _binary("abs", lambda xp, x: xp.abs(x), x=lambda g, x: g * sign(x))
 sign = _binary("sign", lambda xp, x: xp.sign(x), x=lambda g: g * 0.0)
@@ -107,11 +117,13 @@ floor = _binary("floor", lambda xp, x: xp.floor(x), x=lambda g: g * 0.0)
 ceil = _binary("ceil", lambda xp, x: xp.ceil(x), x=lambda g: g * 0.0)
 round = _binary("round", lambda xp, x: xp.round(x), x=lambda g: g * 0.0)
 _clamp = _binary(
-    "clamp", lambda xp, x, *, low, high: xp.clip(x, low, high), x=lambda g, x, out: where(x == out, g, 0.0)
+    "clamp", lambda xp, x, *, low, high: xp.clip(x, low, high),
+    x=lambda g, x, out: where(x == out, g, 0.0)
 )  # fmt: skip
 _where = _binary(
     "where", lambda xp, x, y, *, condition: xp.where(condition, x, y),
-    x=lambda g, condition: where(condition, g, 0.0), y=lambda g, condition: where(condition, 0.0, g),
+    x=lambda g, condition: where(condition, g, 0.0),
+    y=lambda g, condition: where(condition, 0.0, g),
 )  # fmt: skip
 
 
@@ -127,9 +139,11 @@ def where(condition, x, y):
     return _where(x, y, condition=getattr(condition, "array", condition))
 
 
-# -- activations -------------------------------------------------------------------------------------------------------
+# -- activations -----------------------------------------------------------------------------------
 
-sigmoid = _unary("sigmoid", lambda xp, x: kernels(x).sigmoid(x), x=lambda g, out: g * (out - out * out))
+sigmoid = _unary(
+    "sigmoid", lambda xp, x: kernels(x).sigmoid(x), x=lambda g, out: g * (out - out * out)
+)
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
 relu = _unary(
     "relu", lambda xp, x: xp.maximum(x, 0), x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0)
@@ -139,7 +153,8 @@ _leaky_relu = _unary(
     x=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
 )  # fmt: skip
 _leaky_relu_gradient = _binary(  # g where out > 0, slope·g elsewhere: linear in g, flat in out
-    "leaky_relu_gradient", lambda xp, g, out, *, slope: kernels(g).leaky_relu_gradient(g, out, slope),
+    "leaky_relu_gradient",
+    lambda xp, g, out, *, slope: kernels(g).leaky_relu_gradient(g, out, slope),
     g=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
 )  # fmt: skip
 
@@ -162,7 +177,9 @@ def silu(x):
 
 
 def gelu(x, approximate="none"):
-    """x·Φ(x), Φ the normal distribution function; `approximate="tanh"` for the common approximation."""
+    """x·Φ(x), Φ the normal distribution function; `approximate="tanh"` for the common
+    approximation.
+    """
     if approximate == "tanh":
         return 0.5 * x * (1.0 + tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
     if approximate != "none":
@@ -170,7 +187,7 @@ def gelu(x, approximate="none"):
     return 0.5 * x * (1.0 + erf(x * math.sqrt(0.5)))
 
 
-# -- comparisons (not differentiable) ----------------------------------------------------------------------------------
+# -- comparisons (not differentiable) --------------------------------------------------------------
 
 eq = _binary("eq", lambda xp, x, y: xp.equal(x, y))
 ne = _binary("ne", lambda xp, x, y: xp.not_equal(x, y))
@@ -185,8 +202,9 @@ isnan = _binary("isnan", lambda xp, x: xp.isnan(x))
 isfinite = _binary("isfinite", lambda xp, x: xp.isfinite(x))
 
 __all__ = [
-    "abs", "add", "ceil", "clamp", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor", "floor_divide", "ge", "gelu",
-    "gt", "isfinite", "isnan", "le", "leaky_relu", "log", "log1p", "logical_and", "logical_not", "logical_or", "lt", "maximum",
-    "minimum", "mul", "ne", "neg", "pow", "reciprocal", "relu", "remainder", "round", "rsqrt", "sigmoid", "sign", "silu",
+    "abs", "add", "ceil", "clamp", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor",
+    "floor_divide", "ge", "gelu", "gt", "isfinite", "isnan", "le", "leaky_relu", "log", "log1p",
+    "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum", "mul", "ne", "neg",
+    "pow", "reciprocal", "relu", "remainder", "round", "rsqrt", "sigmoid", "sign", "silu",
     "sin", "softplus", "sqrt", "square", "sub", "tanh", "where",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Indexing: picking elements, and its derivative, adding them back to where they came from.
 
-    y = x[index]            gradient of x:  zeros, with g added at index   (an element picked twice receives twice)
-    y = put(g, index)       gradient of g:  the gradient of y, picked at index
+    y = x[index]         gradient of x:  zeros, with g added at index (twice where picked twice)
+    y = put(g, index)    gradient of g:  the gradient of y, picked at index
 
 gather, scatter_add, embedding and take are all this pair with an index computed first.
 """
@@ -15,7 +15,10 @@ from .reduce import axis_of, numpy_names
 
 
 def _is_basic(index):
-    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in index)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer)
+        for part in index
+    )
 
 
 def _put_forward(xp, g, *, index, shape):
@@ -48,15 +51,22 @@ def _raw_index(x, part):
     """One part of an index as a slice, a number, or an array on x's device."""
     if isinstance(part, Tensor):
         part = part.array
-    if isinstance(part, bool | np.bool_ | list | range) or (isinstance(part, np.ndarray) and not is_array(x.array)):
-        part = np.asarray(part, dtype=np.int64 if isinstance(part, list | range) and not len(part) else None)
+    if isinstance(part, bool | np.bool_ | list | range) or (
+        isinstance(part, np.ndarray) and not is_array(x.array)
+    ):
+        part = np.asarray(
+            part, dtype=np.int64 if isinstance(part, list | range) and not len(part) else None
+        )
     if is_array(part):
         if part.dtype.kind not in "iub":
             raise IndexError(f"index: expected integers or booleans, got an array of {part.dtype}")
         return array_module(x.array).asarray(part)
     if part is None or part is Ellipsis or isinstance(part, slice | int | np.integer):
         return part
-    raise IndexError(f"index: expected numbers, slices, ..., None, integer or boolean arrays; got {type(part).__name__}")
+    raise IndexError(
+        f"index: expected numbers, slices, ..., None, integer or boolean arrays; got "
+        f"{type(part).__name__}"
+    )
 
 
 def _along(name, x, dim, index):
@@ -65,11 +75,17 @@ def _along(name, x, dim, index):
     if index.array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integer indices, got {index.dtype}")
     if index.ndim != x.ndim:
-        raise IndexError(f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many")
+        raise IndexError(
+            f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many"
+        )
     xp, n = array_module(x.array), x.shape[dim] if x.ndim else 1
     if index.numel() and not bool(((index.array >= -n) & (index.array < n)).all()):
-        raise IndexError(f"{name}: indices must lie in 0 … {n - 1}, the size of axis {dim} of shape {x.shape}")
-    grid = [xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)]
+        raise IndexError(
+            f"{name}: indices must lie in 0 … {n - 1}, the size of axis {dim} of shape {x.shape}"
+        )
+    grid = [
+        xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)
+    ]
     if grid:
         grid[dim] = index.array
     return tuple(grid)
@@ -77,7 +93,9 @@ def _along(name, x, dim, index):
 
 @numpy_names
 def gather(x, dim, index):
-    """out[i][j] = x[index[i][j]][j] for dim 0, and so on: one element of axis `dim` for each index."""
+    """out[i][j] = x[index[i][j]][j] for dim 0, and so on: one element of axis `dim` for each
+    index.
+    """
     dim = axis_of("gather", dim, x.ndim)
     return getitem(x, _along("gather", x, dim, index)) if x.ndim else x.reshape(())
 

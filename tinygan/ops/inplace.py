@@ -1,7 +1,7 @@
 """Writing into a tensor: the one door through which values change in place.
 
-Every method here refuses where autograd would lose track, and notes the write, so that a backward that still needs the old
-values refuses too.
+Every method here refuses where autograd would lose track, and notes the write, so that a backward
+that still needs the old values refuses too.
 """
 
 from ..autograd.mode import mode
@@ -14,12 +14,19 @@ from .index import _raw_index
 
 def _writable(x, name):
     if mode.grad and x.requires_grad:
-        kind = "a leaf that requires gradients" if x.is_leaf else "a result that gradients flow through"
+        kind = (
+            "a leaf that requires gradients"
+            if x.is_leaf
+            else "a result that gradients flow through"
+        )
         raise RuntimeError(
-            f"{name}: this tensor is {kind}; change it under no_grad(), or use the form that makes a new tensor"
+            f"{name}: this tensor is {kind}; change it under no_grad(), or use the form that "
+            "makes a new tensor"
         )
     if not getattr(x.array.flags, "writeable", True):
-        raise RuntimeError(f"{name}: this tensor is a read-only view (of an expanded tensor?); clone() it first")
+        raise RuntimeError(
+            f"{name}: this tensor is a read-only view (of an expanded tensor?); clone() it first"
+        )
     return x.array
 
 
@@ -27,9 +34,14 @@ def _value(x, other, name):
     """An operand's array in x's dtype, on x's device."""
     if isinstance(other, Tensor):
         if mode.grad and other.requires_grad:
-            raise RuntimeError(f"{name}: the operand requires gradients, which an in-place write would lose; detach() it")
+            raise RuntimeError(
+                f"{name}: the operand requires gradients, which an in-place write would lose; "
+                "detach() it"
+            )
         if other.device != x.device:
-            raise RuntimeError(f"{name}: operands on different devices ({x.device} and {other.device})")
+            raise RuntimeError(
+                f"{name}: operands on different devices ({x.device} and {other.device})"
+            )
         return other.array
     return other
 
@@ -40,7 +52,9 @@ def _arithmetic(name, compute):
         try:
             array[...] = compute(array, _value(self, other, name))
         except ValueError:
-            raise ValueError(f"{name}: {getattr(other, 'shape', other)} does not broadcast into {self.shape}") from None
+            raise ValueError(
+                f"{name}: {getattr(other, 'shape', other)} does not broadcast into {self.shape}"
+            ) from None
         return self.mark_written(name)
 
     method.__name__, method.__doc__ = name, f"{name.strip('_').capitalize()} in place."
@@ -105,7 +119,9 @@ def normal_(self, mean=0.0, std=1.0, generator=None):
 
 
 def uniform_(self, low=0.0, high=1.0, generator=None):
-    """Fill with uniform numbers from [low, high), from the stream "init" unless another `generator` is given."""
+    """Fill with uniform numbers from [low, high), from the stream "init" unless another `generator`
+    is given.
+    """
     drawn = (generator or stream("init")).uniform(self.shape, self.dtype, self.device)
     _writable(self, "uniform_")[...] = drawn * (high - low) + low
     return self.mark_written("uniform_")
@@ -114,11 +130,15 @@ def uniform_(self, low=0.0, high=1.0, generator=None):
 def setitem(self, index, value):
     """x[index] = value, in place."""
     array = _writable(self, "setitem")
-    raw = tuple(_raw_index(self, part) for part in (index if isinstance(index, tuple) else (index,)))
+    raw = tuple(
+        _raw_index(self, part) for part in (index if isinstance(index, tuple) else (index,))
+    )
     try:
         array[raw] = _value(self, value, "setitem")
     except ValueError as error:
-        raise ValueError(f"setitem: a value of shape {getattr(value, 'shape', ())} does not fit: {error}") from None
+        raise ValueError(
+            f"setitem: a value of shape {getattr(value, 'shape', ())} does not fit: {error}"
+        ) from None
     self.mark_written("setitem")
 
 

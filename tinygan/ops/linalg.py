@@ -10,17 +10,24 @@ def _t(x):
 
 _matmul = Op(
     "matmul", lambda xp, x, y: xp.matmul(x, y),
-    x=lambda g, y, x_shape: sum_to(g @ _t(y), x_shape), y=lambda g, x, y_shape: sum_to(_t(x) @ g, y_shape),
+    x=lambda g, y, x_shape: sum_to(g @ _t(y), x_shape),
+    y=lambda g, x, y_shape: sum_to(_t(x) @ g, y_shape),
 )  # fmt: skip
 
 
 def matmul(x, y):
-    """The matrix product, with NumPy's rules: vectors at either side, stacks of matrices broadcast."""
+    """The matrix product, with NumPy's rules: vectors at either side, stacks of matrices
+    broadcast.
+    """
     if not x.ndim or not y.ndim:
-        raise ValueError(f"matmul: expected at least one axis each, got shapes {x.shape} and {y.shape}; use * for scalars")
+        raise ValueError(
+            f"matmul: expected at least one axis each, got shapes {x.shape} and {y.shape}; use "
+            "* for scalars"
+        )
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else -1]:
         raise ValueError(
-            f"matmul: the last axis of the first ({x.shape}) must match the next-to-last of the second ({y.shape}): "
+            f"matmul: the last axis of the first ({x.shape}) must match the next-to-last of the "
+            f"second ({y.shape}): "
             f"{x.shape[-1]} against {y.shape[-2 if y.ndim > 1 else -1]}"
         )
     if x.ndim == 1:
@@ -28,7 +35,9 @@ def matmul(x, y):
     if y.ndim == 1:
         return matmul(x, y.unsqueeze(-1)).squeeze(-1)
     if x.ndim > 2 and y.ndim == 2:  # one large product instead of a stack of small ones
-        return reshape(_matmul(reshape(x, -1, x.shape[-1]) if x.numel() else x, y), *x.shape[:-1], y.shape[-1])
+        return reshape(
+            _matmul(reshape(x, -1, x.shape[-1]) if x.numel() else x, y), *x.shape[:-1], y.shape[-1]
+        )
     return _matmul(x, y)
 
 
@@ -54,16 +63,19 @@ def linear(x, weight, bias=None):
         )
     if x.ndim == 2:
         return _linear(x, weight, bias)
-    return reshape(_linear(reshape(x, -1, weight.shape[1]), weight, bias), *x.shape[:-1], weight.shape[0])
+    return reshape(
+        _linear(reshape(x, -1, weight.shape[1]), weight, bias), *x.shape[:-1], weight.shape[0]
+    )
 
 
-# -- einsum ------------------------------------------------------------------------------------------------------------
+# -- einsum ----------------------------------------------------------------------------------------
 
 
 def _einsum_gradient(g, i, operands, shapes, terms, result):
     """The gradient of operand i: contract g with the other operands to its own indices.
 
-    Indices that occur in operand i alone were summed away without a partner; the gradient is constant along them.
+    Indices that occur in operand i alone were summed away without a partner; the gradient is
+    constant along them.
     """
     others = [(t, x) for j, (t, x) in enumerate(zip(terms, operands)) if j != i]
     available = set(result).union(*(t for t, _ in others))
@@ -77,13 +89,16 @@ def _einsum_gradient(g, i, operands, shapes, terms, result):
 
 _einsum = Op(
     "einsum",
-    lambda xp, *operands, terms, result: xp.einsum(f"{','.join(terms)}->{result}", *operands, optimize=True),
+    lambda xp, *operands, terms, result: xp.einsum(
+        f"{','.join(terms)}->{result}", *operands, optimize=True
+    ),
     operands=_einsum_gradient,
 )
 
 
 def einsum(equation, *operands):
-    """Einstein summation, such as `einsum("bij,bjk->bik", x, y)`; supports `...` and repeated indices.
+    """Einstein summation, such as `einsum("bij,bjk->bik", x, y)`; supports `...` and repeated
+    indices.
 
     An index that is missing on the right is summed over.
     """
@@ -94,10 +109,15 @@ def einsum(equation, *operands):
     terms, dots = _expand_ellipses(equation, terms, operands)
     if not arrow:
         letters = "".join(terms)
-        result = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+        result = dots + "".join(
+            sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots)
+        )
     result = result.replace("...", dots)
     if missing := set(result) - set("".join(terms)):
-        raise ValueError(f"einsum: index {''.join(sorted(missing))!r} of the result is in no operand of {equation!r}")
+        raise ValueError(
+            f"einsum: index {''.join(sorted(missing))!r} of the result is in no operand of "
+            f"{equation!r}"
+        )
     if len(set(result)) < len(result):
         raise ValueError(f"einsum: the result of {equation!r} names an index twice")
     _check_sizes(equation, terms, operands, dots)
@@ -112,7 +132,9 @@ def _expand_ellipses(equation, terms, operands):
     for term, x in zip(terms, operands):
         count = x.ndim - len(term.replace("...", ""))
         if count < 0 or ("..." not in term and count):
-            raise ValueError(f"einsum: {term!r} in {equation!r} does not fit a tensor of shape {x.shape}")
+            raise ValueError(
+                f"einsum: {term!r} in {equation!r} does not fit a tensor of shape {x.shape}"
+            )
         longest = max(longest, count)
         expanded.append((term, count))
     dots = "".join(free[:longest])
@@ -124,11 +146,16 @@ def _check_sizes(equation, terms, operands, dots):
     for term, x in zip(terms, operands):
         for c, n in zip(term, x.shape):
             if sizes.setdefault(c, n) != n and not (c in dots and 1 in (n, sizes[c])):
-                raise ValueError(f"einsum: index {c!r} of {equation!r} is {sizes[c]} in one operand and {n} in another")
+                raise ValueError(
+                    f"einsum: index {c!r} of {equation!r} is {sizes[c]} in one operand and {n} "
+                    "in another"
+                )
 
 
 def _diagonal(term, x):
-    """Turn an index that repeats within one operand, as in `ii`, into a single one by taking the diagonal."""
+    """Turn an index that repeats within one operand, as in `ii`, into a single one by taking the
+    diagonal.
+    """
     for c in set(term):
         while term.count(c) > 1:
             first, second = term.index(c), term.rindex(c)

@@ -6,11 +6,11 @@
 from ..autograd.op import Op
 from ..backend.device import kernels
 from .elementwise import abs, clamp, exp, log, relu, sigmoid, square, where
-from .index import one_hot
 from .reduce import log_softmax
 
 _bce_logits = Op(
-    "bce_with_logits", lambda xp, x, t: kernels(x).bce_with_logits(x, t), elementwise=True, floating=True,
+    "bce_with_logits", lambda xp, x, t: kernels(x).bce_with_logits(x, t),
+    elementwise=True, floating=True,
     x=lambda g, x, t: g * (sigmoid(x) - t), t=lambda g, x: -g * x,
 )  # fmt: skip
 
@@ -48,11 +48,15 @@ def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
     if beta <= 0:
         raise ValueError(f"smooth_l1_loss: expected beta > 0, got {beta}; for 0 use l1_loss")
     d = abs(x - target)
-    return _reduced("smooth_l1_loss", where(d < beta, square(d) * (0.5 / beta), d - 0.5 * beta), reduction)
+    return _reduced(
+        "smooth_l1_loss", where(d < beta, square(d) * (0.5 / beta), d - 0.5 * beta), reduction
+    )
 
 
 def binary_cross_entropy(x, target, reduction="mean"):
-    """−t·log x − (1−t)·log(1−x) for probabilities x. Logarithms are cut at −100; prefer the form with logits."""
+    """−t·log x − (1−t)·log(1−x) for probabilities x. Logarithms are cut at −100; prefer the form
+    with logits.
+    """
     _same_shape("binary_cross_entropy", x, target)
     losses = -(target * clamp(log(x), -100.0) + (1.0 - target) * clamp(log(1.0 - x), -100.0))
     return _reduced("binary_cross_entropy", losses, reduction)
@@ -70,12 +74,18 @@ def binary_cross_entropy_with_logits(x, target, reduction="mean", pos_weight=Non
 def nll_loss(log_probs, target, weight=None, reduction="mean", ignore_index=-100):
     """−log_probs[n, target[n]]; log_probs is (N, C) or (N, C, …), targets are class numbers."""
     if log_probs.ndim < 2 or log_probs.shape[:1] + log_probs.shape[2:] != target.shape:
-        raise ValueError(f"nll_loss: expected (N, C, ...) and labels (N, ...), got {log_probs.shape} and {target.shape}")
+        raise ValueError(
+            f"nll_loss: expected (N, C, ...) and labels (N, ...), got {log_probs.shape} and "
+            f"{target.shape}"
+        )
     classes = log_probs.shape[1]
     ignored = target == ignore_index
     labels = where(ignored, 0, target)
     if labels.numel() and not bool(((labels >= 0).array & (labels < classes).array).all()):
-        raise ValueError(f"nll_loss: labels must lie in 0 … {classes - 1}, got {target.array.min()} … {target.array.max()}")
+        raise ValueError(
+            f"nll_loss: labels must lie in 0 … {classes - 1}, got {target.array.min()} … "
+            f"{target.array.max()}"
+        )
     losses = -log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
     if weight is None and not bool(ignored.array.any()):
         return _reduced("nll_loss", losses, reduction)
@@ -84,7 +94,8 @@ def nll_loss(log_probs, target, weight=None, reduction="mean", ignore_index=-100
 
 
 def cross_entropy(x, target, weight=None, reduction="mean", ignore_index=-100, label_smoothing=0.0):
-    """−Σ_c p_c·log softmax(x)_c for logits x (N, C, …) and targets: class numbers (N, …), or probabilities like x.
+    """−Σ_c p_c·log softmax(x)_c for logits x (N, C, …) and targets: class numbers (N, …), or
+    probabilities like x.
 
     Label smoothing ε mixes the target with the uniform distribution: (1−ε)·p + ε/C.
     """
@@ -96,14 +107,17 @@ def cross_entropy(x, target, weight=None, reduction="mean", ignore_index=-100, l
     if target.dtype.kind in "iu":
         hard = nll_loss(log_probs, target, weight, "none", ignore_index)
         counted = (target != ignore_index).to(x.dtype)
-        per_class = log_probs if weight is None else log_probs * weight.reshape(-1, *(1,) * (x.ndim - 2))
+        per_class = (
+            log_probs if weight is None else log_probs * weight.reshape(-1, *(1,) * (x.ndim - 2))
+        )
         soft = -per_class.sum(1) * counted
         losses = (1 - label_smoothing) * hard + (label_smoothing / classes) * soft
         weights = counted if weight is None else counted * weight[where(counted == 0, 0, target)]
         return _reduced("cross_entropy", losses, reduction, weights)
     if x.shape != target.shape:
         raise ValueError(
-            f"cross_entropy: for logits {x.shape} expected labels (N, ...) of integers or probabilities "
+            f"cross_entropy: for logits {x.shape} expected labels (N, ...) of integers or "
+            "probabilities "
             f"of the same shape, got {target.dtype} {target.shape}"
         )
     if label_smoothing:
@@ -125,6 +139,6 @@ def hinge_loss(x, sign, margin=1.0, reduction="mean"):
 
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_kl", "hinge_loss", "l1_loss",
-    "mse_loss", "nll_loss", "smooth_l1_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_kl",
+    "hinge_loss", "l1_loss", "mse_loss", "nll_loss", "smooth_l1_loss",
 ]  # fmt: skip

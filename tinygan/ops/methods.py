@@ -1,9 +1,27 @@
-"""Attach the operations to Tensor: operators (`x + y`), and every function of one tensor as a method (`x.exp()`)."""
+"""Attach the operations to Tensor: operators (`x + y`), and every function of one tensor as a
+method (`x.exp()`).
+"""
 
 from ..autograd.backward import backward
 from ..autograd.tensor import Tensor
-from . import cast, create, elementwise, index, inplace, linalg, loss, reduce, shape
-from .elementwise import add, div, eq, floor_divide, ge, gt, le, logical_not, lt, mul, ne, neg, pow, remainder, sub
+from . import cast, create, elementwise, index, inplace, linalg, reduce, shape
+from .elementwise import (
+    add,
+    div,
+    eq,
+    floor_divide,
+    ge,
+    gt,
+    le,
+    logical_not,
+    lt,
+    mul,
+    ne,
+    neg,
+    pow,
+    remainder,
+    sub,
+)
 
 
 def _reversed(function):
@@ -11,17 +29,41 @@ def _reversed(function):
 
 
 _operators = {
-    "__add__": add, "__radd__": _reversed(add), "__sub__": sub, "__rsub__": _reversed(sub), "__mul__": mul,
-    "__rmul__": _reversed(mul), "__truediv__": div, "__rtruediv__": _reversed(div), "__pow__": pow,
-    "__rpow__": lambda x, y: elementwise._power_of_two_tensors(y, x), "__matmul__": linalg.matmul,
-    "__rmatmul__": lambda x, y: linalg.matmul(Tensor(y).to(x), x), "__neg__": neg, "__abs__": elementwise.abs,
-    "__mod__": remainder, "__floordiv__": floor_divide, "__invert__": logical_not, "__and__": elementwise.logical_and,
-    "__or__": elementwise.logical_or, "__eq__": eq, "__ne__": ne, "__lt__": lt, "__le__": le, "__gt__": gt, "__ge__": ge,
-    "__getitem__": index.getitem, "__setitem__": inplace.setitem, "__iadd__": inplace.iadd, "__isub__": inplace.isub,
-    "__imul__": inplace.imul, "__itruediv__": inplace.itruediv,
-}  # fmt: skip
+    "__add__": add,
+    "__radd__": _reversed(add),
+    "__sub__": sub,
+    "__rsub__": _reversed(sub),
+    "__mul__": mul,
+    "__rmul__": _reversed(mul),
+    "__truediv__": div,
+    "__rtruediv__": _reversed(div),
+    "__pow__": pow,
+    "__rpow__": lambda x, y: elementwise._power_of_tensors(Tensor(y).to(x), x),
+    "__matmul__": linalg.matmul,
+    "__rmatmul__": lambda x, y: linalg.matmul(Tensor(y).to(x), x),
+    "__neg__": neg,
+    "__abs__": elementwise.abs,
+    "__mod__": remainder,
+    "__floordiv__": floor_divide,
+    "__invert__": logical_not,
+    "__and__": elementwise.logical_and,
+    "__or__": elementwise.logical_or,
+    "__eq__": eq,
+    "__ne__": ne,
+    "__lt__": lt,
+    "__le__": le,
+    "__gt__": gt,
+    "__ge__": ge,
+    "__getitem__": index.getitem,
+    "__setitem__": inplace.setitem,
+    "__iadd__": inplace.iadd,
+    "__isub__": inplace.isub,
+    "__imul__": inplace.imul,
+    "__itruediv__": inplace.itruediv,
+}
 _in_place = [
-    "add_", "clamp_", "copy_", "div_", "fill_", "index_add_", "mul_", "normal_", "sub_", "uniform_", "zero_",
+    "add_", "sub_", "mul_", "div_", "copy_", "fill_", "zero_", "clamp_", "normal_", "uniform_",
+    "index_add_",
 ]  # fmt: skip
 _not_methods = {"cat", "stack", "einsum", "embedding", "one_hot", "linear", "where"}
 
@@ -42,7 +84,12 @@ def _attach():
     Tensor.T = property(lambda x: shape.permute(x, tuple(range(x.ndim))[::-1]))
     Tensor.mT = property(lambda x: shape.transpose(x, -1, -2))
     Tensor.view = shape.reshape
-    for name, dtype in {"float": "float32", "double": "float64", "half": "float16", "long": "int64"}.items():
+    for name, dtype in {
+        "float": "float32",
+        "double": "float64",
+        "half": "float16",
+        "long": "int64",
+    }.items():
         setattr(Tensor, name, lambda x, dtype=dtype: cast.to(x, dtype=dtype))
 
 

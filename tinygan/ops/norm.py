@@ -4,8 +4,9 @@ All four norms are one operation over different axes,
 
     x̂ = (x − μ)/σ,   y = γ·x̂ + β,   μ = mean(x),  σ² = mean((x − μ)²) + ε,
 
-whose gradient, with h = γ·g, is  dx = (h − mean(h) − x̂·mean(h·x̂)) / σ.  It runs as one fused kernel; when a graph of the
-gradient is wanted, it is written out in tensors instead, with μ and σ as functions of x, and so is exact in every order.
+whose gradient, with h = γ·g, is  dx = (h − mean(h) − x̂·mean(h·x̂)) / σ.  It runs as one fused
+kernel; when a graph of the gradient is wanted, it is written out in tensors instead, with μ and σ
+as functions of x, and so is exact in every order.
 """
 
 import math
@@ -45,7 +46,9 @@ def _recorded_gradient(g, x, weight, dims, eps, bias_shape):
     return dx, sum_to(g * normal, weight.shape), sum_to(g, bias_shape)
 
 
-_standardize = Op("standardize", _standardize_forward, saves=True, floating=True, together=_standardize_gradient)
+_standardize = Op(
+    "standardize", _standardize_forward, saves=True, floating=True, together=_standardize_gradient
+)
 
 
 def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None):
@@ -66,10 +69,14 @@ def _per_channel(x):
     return (1, x.shape[1]) + (1,) * (x.ndim - 2)
 
 
-def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
-    """Normalised per channel over the batch: with the batch's statistics in training, else with the running ones.
+def batch_norm(
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+):
+    """Normalised per channel over the batch: with the batch's statistics in training, else with the
+    running ones.
 
-    x is (N, C) or (N, C, …). In training the running statistics move by `momentum`; their variance is the unbiased one.
+    x is (N, C) or (N, C, …). In training the running statistics move by `momentum`; their variance
+    is the unbiased one.
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected (N, C) or (N, C, ...), got shape {x.shape}")
@@ -81,13 +88,24 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     dims = (0, *range(2, x.ndim))
     count = x.numel() // max(x.shape[1], 1)
     if count <= 1:
-        raise ValueError(f"batch_norm: training needs more than one value per channel, got input {x.shape}")
+        raise ValueError(
+            f"batch_norm: training needs more than one value per channel, got input {x.shape}"
+        )
 
     def update(mean, var):
         for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
             running.array += momentum * (batch.reshape(-1) - running.array)
 
-    return _normalise("batch_norm", x, weight, bias, dims, eps, _per_channel(x), update if running_mean is not None else None)
+    return _normalise(
+        "batch_norm",
+        x,
+        weight,
+        bias,
+        dims,
+        eps,
+        _per_channel(x),
+        update if running_mean is not None else None,
+    )
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -95,28 +113,38 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if x.shape[x.ndim - len(shape) :] != shape:
         raise ValueError(f"layer_norm: expected an input that ends in {shape}, got {x.shape}")
-    return _normalise("layer_norm", x, weight, bias, tuple(range(x.ndim - len(shape), x.ndim)), eps, shape)
+    return _normalise(
+        "layer_norm", x, weight, bias, tuple(range(x.ndim - len(shape), x.ndim)), eps, shape
+    )
 
 
 def instance_norm(x, weight=None, bias=None, eps=1e-5):
     """Normalised per image and channel, over its pixels."""
     if x.ndim < 3:
         raise ValueError(f"instance_norm: expected (N, C, ...), got shape {x.shape}")
-    return _normalise("instance_norm", x, weight, bias, tuple(range(2, x.ndim)), eps, _per_channel(x))
+    return _normalise(
+        "instance_norm", x, weight, bias, tuple(range(2, x.ndim)), eps, _per_channel(x)
+    )
 
 
 def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalised per image over groups of channels."""
     if x.ndim < 2 or x.shape[1] % num_groups:
-        raise ValueError(f"group_norm: {num_groups} groups do not divide the channels of shape {x.shape}")
+        raise ValueError(
+            f"group_norm: {num_groups} groups do not divide the channels of shape {x.shape}"
+        )
     grouped = x.reshape(x.shape[0], num_groups, x.shape[1] // num_groups, *x.shape[2:])
-    out = _normalise("group_norm", grouped, None, None, tuple(range(2, grouped.ndim)), eps, ()).reshape(x.shape)
+    out = _normalise(
+        "group_norm", grouped, None, None, tuple(range(2, grouped.ndim)), eps, ()
+    ).reshape(x.shape)
     out = out if weight is None else out * weight.reshape(_per_channel(x))
     return out if bias is None else out + bias.reshape(_per_channel(x))
 
 
 def dropout(x, p=0.5, training=True):
-    """In training, elements are zeroed with probability `p` and the rest scaled by 1/(1−p); else x itself."""
+    """In training, elements are zeroed with probability `p` and the rest scaled by 1/(1−p); else x
+    itself.
+    """
     if not 0 <= p < 1:
         raise ValueError(f"dropout: expected a probability in [0, 1), got {p}")
     if not training or p == 0:

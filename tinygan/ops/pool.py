@@ -1,7 +1,8 @@
 """Pooling and resizing.
 
-Averaging over windows and bilinear interpolation are linear and separable: along each axis they are a small matrix, so
-y = P_h · x · P_wᵀ, and matmul supplies the derivatives. Max pooling picks elements, so indexing supplies them.
+Averaging over windows and bilinear interpolation are linear and separable: along each axis they are
+a small matrix, so y = P_h · x · P_wᵀ, and matmul supplies the derivatives. Max pooling picks
+elements, so indexing supplies them.
 """
 
 import numpy as np
@@ -24,7 +25,9 @@ def _windows(name, size, kernel, stride, padding):
         raise ValueError(f"{name}: padding {padding} must be at most half the kernel {kernel}")
     out = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding))
     if min(out) < 1:
-        raise ValueError(f"{name}: a window of {kernel} does not fit into {size} padded by {padding}")
+        raise ValueError(
+            f"{name}: a window of {kernel} does not fit into {size} padded by {padding}"
+        )
     return out
 
 
@@ -34,20 +37,23 @@ def _apply_matrices(x, rows, columns):
     return next(matrices) @ (x @ next(matrices).transpose(0, 1))
 
 
-# -- pooling -----------------------------------------------------------------------------------------------------------
+# -- pooling ---------------------------------------------------------------------------------------
 
 _max_positions = Op(
-    "max_pool2d_positions", lambda xp, x, *, kernel, stride, padding: _positions(xp, x, kernel, stride, padding)
-)  # fmt: skip
+    "max_pool2d_positions",
+    lambda xp, x, *, kernel, stride, padding: _positions(xp, x, kernel, stride, padding),
+)
 
 
 def _positions(xp, x, kernel, stride, padding):
     """For each window, the index of its largest element in the flattened image."""
-    n, c, h, w = x.shape
+    n, c, _, w = x.shape
     (ph, pw), (kh, kw), (sh, sw) = padding, kernel, stride
     low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     padded = xp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=low)
-    windows = xp.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(2, 3))[:, :, ::sh, ::sw]
+    windows = xp.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(2, 3))[
+        :, :, ::sh, ::sw
+    ]
     best = windows.reshape(*windows.shape[:4], kh * kw).argmax(-1)
     rows = best // kw + (xp.arange(best.shape[2]) * sh - ph)[:, None]
     columns = best % kw + (xp.arange(best.shape[3]) * sw - pw)
@@ -82,10 +88,18 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
     padding = _pair("avg_pool2d padding", padding, 0)
     size = _windows("avg_pool2d", _images("avg_pool2d", x).shape[2:], kernel, stride, padding)
     n, c, h, w = x.shape
-    if stride == kernel and (h, w) == (size[0] * kernel[0], size[1] * kernel[1]) and padding == (0, 0):
+    if (
+        stride == kernel
+        and (h, w) == (size[0] * kernel[0], size[1] * kernel[1])
+        and padding == (0, 0)
+    ):
         return x.reshape(n, c, size[0], kernel[0], size[1], kernel[1]).mean((3, 5))
     return _apply_matrices(
-        x, *(_averages(*axis, count_include_pad) for axis in zip((h, w), size, kernel, stride, padding))
+        x,
+        *(
+            _averages(*axis, count_include_pad)
+            for axis in zip((h, w), size, kernel, stride, padding)
+        ),
     )
 
 
@@ -102,10 +116,12 @@ def adaptive_avg_pool2d(x, output_size):
             matrix[i, inside] = 1 / (inside.stop - inside.start)
         return matrix
 
-    return _apply_matrices(x, *(cells(n, out) for n, out in zip(_images("adaptive_avg_pool2d", x).shape[2:], size)))
+    return _apply_matrices(
+        x, *(cells(n, out) for n, out in zip(_images("adaptive_avg_pool2d", x).shape[2:], size))
+    )
 
 
-# -- resizing ----------------------------------------------------------------------------------------------------------
+# -- resizing --------------------------------------------------------------------------------------
 
 
 def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=False):
@@ -114,7 +130,9 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=F
         raise ValueError("interpolate: give either size or scale_factor")
     h, w = _images("interpolate", x).shape[2:]
     if size is None:
-        factors = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor, scale_factor)
+        factors = (
+            scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor, scale_factor)
+        )
         size = tuple(int(n * f) for n, f in zip((h, w), factors))
     size = _pair("interpolate size", size, 1)
     if mode == "bilinear":

@@ -1,6 +1,7 @@
 """Reductions: sum, mean, variance, extremes, log-sum-exp and kin.
 
-`dim` is one axis, several, or None for all; negative ones count from the end. NumPy's names `axis` and `keepdims` work too.
+`dim` is one axis, several, or None for all; negative ones count from the end. NumPy's names `axis`
+and `keepdims` work too.
 """
 
 import functools
@@ -41,7 +42,9 @@ def axes_of(name, dim, ndim):
     """Axes as a sorted tuple of numbers in 0 … ndim-1; all of them for None."""
     if dim is None:
         return tuple(range(ndim))
-    axes = sorted(axis_of(name, d, ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,)))
+    axes = sorted(
+        axis_of(name, d, ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,))
+    )
     if len(set(axes)) < len(axes):
         raise ValueError(f"{name}: dim {dim} names an axis twice")
     return tuple(axes) if ndim else ()
@@ -64,14 +67,15 @@ def _keep(x, dims):
     return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
 
 
-# -- sums --------------------------------------------------------------------------------------------------------------
+# -- sums ------------------------------------------------------------------------------------------
 
 _sum = Op(
     "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim),
     x=lambda g, x_shape, dims: _restore(g, x_shape, dims),
 )  # fmt: skip
 _mean = Op(
-    "mean", lambda xp, x, *, dims, keepdim: xp.mean(x, axis=dims, keepdims=keepdim, dtype=x.dtype), floating=True,
+    "mean", lambda xp, x, *, dims, keepdim: xp.mean(x, axis=dims, keepdims=keepdim, dtype=x.dtype),
+    floating=True,
     x=lambda g, x_shape, dims: _restore(g * (1.0 / max_(_count(x_shape, dims), 1)), x_shape, dims),
 )  # fmt: skip
 
@@ -97,7 +101,9 @@ def var(x, dim=None, correction=1, keepdim=False):
     dims = axes_of("var", dim, x.ndim)
     count = _count(x.shape, dims) - correction
     if count <= 0:
-        raise ValueError(f"var: {count + correction} value(s) with correction={correction}: nothing to average")
+        raise ValueError(
+            f"var: {count + correction} value(s) with correction={correction}: nothing to average"
+        )
     return sum(square(x - mean(x, dims, True)), dims, keepdim) / count
 
 
@@ -124,7 +130,9 @@ def norm(x, p=2, dim=None, keepdim=False):
 
 
 _norm = Op(
-    "norm", lambda xp, x, *, dims, keepdim: xp.sqrt(xp.sum(xp.square(x), axis=dims, keepdims=keepdim)), floating=True,
+    "norm",
+    lambda xp, x, *, dims, keepdim: xp.sqrt(xp.sum(xp.square(x), axis=dims, keepdims=keepdim)),
+    floating=True,
     x=lambda g, x, out, dims: x * (g * _inverse_or_zero(out)).reshape(_keep(x, dims)),
 )  # fmt: skip
 
@@ -137,7 +145,9 @@ def prod(x, dim=None, keepdim=False):
 
 
 def _products_of_others(x, out, dims):
-    """For every element the product of all others along `dims`: total / element, where no element is 0."""
+    """For every element the product of all others along `dims`: total / element, where no element
+    is 0.
+    """
     if (x.array != 0).all():
         return out.reshape(_keep(x, dims)) / x
     order = tuple(i for i in range(x.ndim) if i not in dims) + dims
@@ -166,9 +176,9 @@ def cumsum(x, dim):
     return _cumsum(x, dim=axis_of("cumsum", dim, x.ndim)) if x.ndim else x.clone()
 
 
-# -- extremes ----------------------------------------------------------------------------------------------------------
+# -- extremes --------------------------------------------------------------------------------------
 
-_share_among_equals = dict(
+_share_among_equals = dict(  # noqa: C408 (it becomes keywords)
     x=lambda g, x, out, dims: _restore(g, x.shape, dims) * _among_equals(x, out, dims)
 )  # the gradient of a maximum goes in equal parts to all elements that attain it
 
@@ -178,8 +188,16 @@ def _among_equals(x, out, dims):
     return equal / sum(equal, dims, True)
 
 
-_amax = Op("amax", lambda xp, x, *, dims, keepdim: xp.max(x, axis=dims, keepdims=keepdim), **_share_among_equals)
-_amin = Op("amin", lambda xp, x, *, dims, keepdim: xp.min(x, axis=dims, keepdims=keepdim), **_share_among_equals)
+_amax = Op(
+    "amax",
+    lambda xp, x, *, dims, keepdim: xp.max(x, axis=dims, keepdims=keepdim),
+    **_share_among_equals,
+)
+_amin = Op(
+    "amin",
+    lambda xp, x, *, dims, keepdim: xp.min(x, axis=dims, keepdims=keepdim),
+    **_share_among_equals,
+)
 
 
 def _nonempty(name, x, dims):
@@ -214,7 +232,9 @@ def min(x, dim=None, keepdim=False):
 
 def _extreme(x, indices, dim, keepdim):
     values = x.gather(dim, indices)
-    return Extreme(values, indices) if keepdim else Extreme(values.squeeze(dim), indices.squeeze(dim))
+    return (
+        Extreme(values, indices) if keepdim else Extreme(values.squeeze(dim), indices.squeeze(dim))
+    )
 
 
 _argmax = Op("argmax", lambda xp, x, *, dim, keepdim: xp.argmax(x, axis=dim, keepdims=keepdim))
@@ -253,7 +273,7 @@ def any(x, dim=None, keepdim=False):
     return _any(x, dims=axes_of("any", dim, x.ndim), keepdim=keepdim)
 
 
-# -- sorting -----------------------------------------------------------------------------------------------------------
+# -- sorting ---------------------------------------------------------------------------------------
 
 _argsort = Op("argsort", lambda xp, x, *, dim: xp.argsort(x, axis=dim, kind="stable"))
 
@@ -279,13 +299,15 @@ def topk(x, k, dim=-1, largest=True):
     """The `k` largest (or smallest) values along `dim`, best first, and their indices."""
     n = x.shape[axis_of("topk", dim, x.ndim)] if x.ndim else 1
     if not 0 <= k <= n:
-        raise ValueError(f"topk: expected 0 <= k <= {n} along dim {dim} of shape {x.shape}, got {k}")
+        raise ValueError(
+            f"topk: expected 0 <= k <= {n} along dim {dim} of shape {x.shape}, got {k}"
+        )
     indices = argsort(x, dim, descending=largest)
     indices = indices.narrow(dim, 0, k) if x.ndim else indices
     return Extreme(x.gather(dim, indices), indices)
 
 
-# -- log-sum-exp -------------------------------------------------------------------------------------------------------
+# -- log-sum-exp -----------------------------------------------------------------------------------
 
 
 def _shift(xp, x, dims):
@@ -297,7 +319,9 @@ def _shift(xp, x, dims):
 def _log_sum_exp(xp, x, *, dims, keepdim):
     top = _shift(xp, x, dims)
     total = xp.sum(xp.exp(x - top), axis=dims, keepdims=True)
-    out = xp.where(total == 0, -xp.inf, xp.log(xp.where(total == 0, 1, total))).astype(x.dtype) + top
+    out = (
+        xp.where(total == 0, -xp.inf, xp.log(xp.where(total == 0, 1, total))).astype(x.dtype) + top
+    )
     return out if keepdim else out.reshape([n for i, n in enumerate(x.shape) if i not in dims])
 
 
@@ -314,17 +338,20 @@ def _log_soft_max(xp, x, *, dim):
 
 _logsumexp = Op(
     "logsumexp", _log_sum_exp, floating=True, quiet=True,
-    x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _share_of_exp(x, out.reshape(_keep(x, dims))),
+    x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _share_of_exp(x, out, dims),
 )  # fmt: skip
 _softmax = Op(
     "softmax", _soft_max, floating=True, x=lambda g, out, dim: out * (g - sum(g * out, dim, True))
 )  # fmt: skip
 _log_softmax = Op(
-    "log_softmax", _log_soft_max, floating=True, x=lambda g, out, dim: g - exp(out) * sum(g, dim, True)
+    "log_softmax", _log_soft_max, floating=True,
+    x=lambda g, out, dim: g - exp(out) * sum(g, dim, True)
 )  # fmt: skip
 
 
-def _share_of_exp(x, out):
+def _share_of_exp(x, out, dims):
+    """exp(x) / Σ exp(x)."""
+    out = out.reshape(_keep(x, dims))
     return exp(x - where(out == -math.inf, 0.0, out))
 
 
@@ -347,6 +374,7 @@ def log_softmax(x, dim=-1):
 
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax", "logsumexp", "max", "mean",
-    "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk", "var",
+    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax",
+    "logsumexp", "max", "mean", "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk",
+    "var",
 ]  # fmt: skip

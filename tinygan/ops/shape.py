@@ -10,20 +10,24 @@ from ..autograd.tensor import Tensor
 from .reduce import axes_of, axis_of, numpy_names
 
 _reshape = Op(
-    "reshape", lambda xp, x, *, shape: x.reshape(shape), view=True, x=lambda g, x_shape: _reshape(g, shape=x_shape)
+    "reshape", lambda xp, x, *, shape: x.reshape(shape), view=True,
+    x=lambda g, x_shape: _reshape(g, shape=x_shape)
 )  # fmt: skip
 _permute = Op(
     "permute", lambda xp, x, *, order: x.transpose(order), view=True,
     x=lambda g, order: _permute(g, order=tuple(sorted(range(len(order)), key=order.__getitem__))),
 )  # fmt: skip
 _expand = Op(
-    "expand", lambda xp, x, *, shape: xp.broadcast_to(x, shape), view=True, x=lambda g, x_shape: sum_to(g, x_shape)
+    "expand", lambda xp, x, *, shape: xp.broadcast_to(x, shape), view=True,
+    x=lambda g, x_shape: sum_to(g, x_shape)
 )  # fmt: skip
 
 
 def _sum_to_shape(xp, x, *, shape):
     lead = x.ndim - len(shape)
-    dims = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
+    dims = tuple(range(lead)) + tuple(
+        i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1
+    )
     return x.sum(axis=dims).reshape(shape)
 
 
@@ -42,7 +46,9 @@ def reshape(x, *shape):
     if shape.count(-1) == 1 and known and x.numel() % known == 0:
         shape = tuple(x.numel() // known if n == -1 else n for n in shape)
     if math.prod(shape) != x.numel() or any(n < 0 for n in shape):
-        raise ValueError(f"reshape: {x.numel()} elements of shape {x.shape} do not fit into shape {shape}")
+        raise ValueError(
+            f"reshape: {x.numel()} elements of shape {x.shape} do not fit into shape {shape}"
+        )
     return _reshape(x, shape=shape)
 
 
@@ -53,7 +59,9 @@ def flatten(x, start_dim=0, end_dim=-1):
     start, end = axis_of("flatten", start_dim, x.ndim), axis_of("flatten", end_dim, x.ndim)
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}")
-    return _reshape(x, shape=x.shape[:start] + (math.prod(x.shape[start : end + 1]),) + x.shape[end + 1 :])
+    return _reshape(
+        x, shape=x.shape[:start] + (math.prod(x.shape[start : end + 1]),) + x.shape[end + 1 :]
+    )
 
 
 def unflatten(x, dim, sizes):
@@ -67,7 +75,9 @@ def permute(x, *dims):
     dims = _shape_from(dims)
     order = tuple(axis_of("permute", d, x.ndim) for d in dims)
     if sorted(order) != list(range(x.ndim)):
-        raise ValueError(f"permute: expected each of the {x.ndim} axes of shape {x.shape} once, got {dims}")
+        raise ValueError(
+            f"permute: expected each of the {x.ndim} axes of shape {x.shape} once, got {dims}"
+        )
     return _permute(x, order=order)
 
 
@@ -99,9 +109,15 @@ def expand(x, *shape):
     shape = _shape_from(shape)
     lead = len(shape) - x.ndim
     if lead >= 0 and -1 in shape:
-        shape = tuple(x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
-    if lead < 0 or any(n < 0 or (i >= lead and x.shape[i - lead] not in (1, n)) for i, n in enumerate(shape)):
-        raise ValueError(f"expand: shape {x.shape} cannot be stretched to {shape}; only axes of size 1 stretch")
+        shape = tuple(
+            x.shape[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape)
+        )
+    if lead < 0 or any(
+        n < 0 or (i >= lead and x.shape[i - lead] not in (1, n)) for i, n in enumerate(shape)
+    ):
+        raise ValueError(
+            f"expand: shape {x.shape} cannot be stretched to {shape}; only axes of size 1 stretch"
+        )
     return _expand(x, shape=shape)
 
 
@@ -115,7 +131,7 @@ def sum_to(x, shape):
     return x if x.shape == shape else _sum_to(x, shape=tuple(shape))
 
 
-# -- joining and cutting -----------------------------------------------------------------------------------------------
+# -- joining and cutting ---------------------------------------------------------------------------
 
 
 def _own_part(g, i, shapes, dim):
@@ -138,7 +154,9 @@ def cat(tensors, dim=0):
     dim = axis_of("cat", dim, tensors[0].ndim)
     rest = {t.shape[:dim] + t.shape[dim + 1 :] for t in tensors}
     if len(rest) > 1 or not tensors[0].ndim:
-        raise ValueError(f"cat: shapes {', '.join(str(t.shape) for t in tensors)} differ in more than dim {dim}")
+        raise ValueError(
+            f"cat: shapes {', '.join(str(t.shape) for t in tensors)} differ in more than dim {dim}"
+        )
     return _cat(*tensors, dim=dim)
 
 
@@ -147,7 +165,9 @@ def stack(tensors, dim=0):
     """Tensors of one shape joined along a new axis."""
     tensors = _sequence("stack", tensors)
     if len({t.shape for t in tensors}) > 1:
-        raise ValueError(f"stack: expected equal shapes, got {', '.join(str(t.shape) for t in tensors)}")
+        raise ValueError(
+            f"stack: expected equal shapes, got {', '.join(str(t.shape) for t in tensors)}"
+        )
     return cat([unsqueeze(t, dim) for t in tensors], axis_of("stack", dim, tensors[0].ndim + 1))
 
 
@@ -155,20 +175,27 @@ def narrow(x, dim, start, length):
     """The slice start : start+length of one axis."""
     dim = axis_of("narrow", dim, x.ndim)
     if start < 0 or length < 0 or start + length > x.shape[dim]:
-        raise IndexError(f"narrow: {start}:{start + length} is outside axis {dim} of shape {x.shape}")
+        raise IndexError(
+            f"narrow: {start}:{start + length} is outside axis {dim} of shape {x.shape}"
+        )
     return x[(slice(None),) * dim + (slice(start, start + length),)]
 
 
 @numpy_names
 def split(x, sizes, dim=0):
-    """A tuple of pieces along an axis: of one size (the last may be smaller), or of the sizes listed."""
+    """A tuple of pieces along an axis: of one size (the last may be smaller), or of the sizes
+    listed.
+    """
     n = x.shape[axis_of("split", dim, x.ndim)]
     if isinstance(sizes, int):
         if sizes <= 0:
             raise ValueError(f"split: expected a positive size, got {sizes}")
         sizes = [min(sizes, n - start) for start in range(0, n, sizes)] or [0]
     if sum(sizes) != n:
-        raise ValueError(f"split: sizes {list(sizes)} add up to {sum(sizes)}, axis {dim} of shape {x.shape} has {n}")
+        raise ValueError(
+            f"split: sizes {list(sizes)} add up to {sum(sizes)}, axis {dim} of shape {x.shape} "
+            f"has {n}"
+        )
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(x, dim, start, size) for start, size in zip(starts, sizes))
 
@@ -181,9 +208,14 @@ def chunk(x, chunks, dim=0):
     return split(x, max(1, -(-x.shape[axis_of("chunk", dim, x.ndim)] // chunks)), dim)
 
 
-# -- flipping, rolling, repeating, padding -------------------------------------------------------------------------------
+# -- flipping, rolling, repeating, padding ---------------------------------------------------------
 
-_flip = Op("flip", lambda xp, x, *, dims: xp.flip(x, dims), view=True, x=lambda g, dims: _flip(g, dims=dims))
+_flip = Op(
+    "flip",
+    lambda xp, x, *, dims: xp.flip(x, dims),
+    view=True,
+    x=lambda g, dims: _flip(g, dims=dims),
+)
 _roll = Op(
     "roll", lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
     x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts), dims=dims),
@@ -202,7 +234,9 @@ def flip(x, dim):
 
 @numpy_names
 def roll(x, shifts, dim=None):
-    """Shifted along axes, what leaves at one end coming in at the other; without `dim`, in the flattened tensor."""
+    """Shifted along axes, what leaves at one end coming in at the other; without `dim`, in the
+    flattened tensor.
+    """
     if dim is None:
         return _roll(flatten(x), shifts=(shifts,), dims=(0,)).reshape(x.shape)
     shifts, dim = (s if isinstance(s, tuple | list) else (s,) for s in (shifts, dim))
@@ -215,7 +249,9 @@ def repeat(x, *sizes):
     """Tiled: copied `sizes[i]` times along axis i."""
     sizes = _shape_from(sizes)
     if len(sizes) < x.ndim:
-        raise ValueError(f"repeat: expected at least {x.ndim} sizes for shape {x.shape}, got {sizes}")
+        raise ValueError(
+            f"repeat: expected at least {x.ndim} sizes for shape {x.shape}, got {sizes}"
+        )
     shape = (1,) * (len(sizes) - x.ndim) + x.shape
     paired = reshape(x, tuple(m for n in shape for m in (1, n)))
     tiled = expand(paired, tuple(m for n, k in zip(shape, sizes) for m in (k, n)))
@@ -223,13 +259,19 @@ def repeat(x, *sizes):
 
 
 def pad(x, pad, mode="constant", value=0.0):
-    """Padded at the last axes: `pad` lists (before, after) from the last axis backwards, as in PyTorch.
+    """Padded at the last axes: `pad` lists (before, after) from the last axis backwards, as in
+    PyTorch.
 
-    Modes: "constant" (with `value`; negative widths cut), "reflect" (mirrored, edge not repeated), "replicate" (edge repeated).
+    Modes: "constant" (with `value`; negative widths cut), "reflect" (mirrored, edge not repeated),
+    "replicate" (edge repeated).
     """
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise ValueError(f"pad: expected pairs of widths for at most {x.ndim} axes, got {tuple(pad)}")
-    pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + [tuple(pad[i : i + 2]) for i in range(len(pad) - 2, -1, -2)]
+        raise ValueError(
+            f"pad: expected pairs of widths for at most {x.ndim} axes, got {tuple(pad)}"
+        )
+    pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + [
+        tuple(pad[i : i + 2]) for i in range(len(pad) - 2, -1, -2)
+    ]
     if mode == "constant":
         if any(w < 0 for pair in pairs for w in pair):
             x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape))]
@@ -246,8 +288,11 @@ def pad(x, pad, mode="constant", value=0.0):
 def _border(x, dim, before, after, mode):
     """For each position of a padded axis, the one it is copied from."""
     n = x.shape[dim]
-    if mode == "reflect" and max(before, after) >= n or min(before, after) < 0 or not n:
-        raise ValueError(f"pad: {mode} needs widths from 0 to below the size {n} of axis {dim}, got {(before, after)}")
+    if (mode == "reflect" and max(before, after) >= n) or min(before, after) < 0 or not n:
+        raise ValueError(
+            f"pad: {mode} needs widths from 0 to below the size {n} of axis {dim}, got "
+            f"{(before, after)}"
+        )
     positions = range(-before, n + after)
     if mode == "replicate":
         return [min(max(i, 0), n - 1) for i in positions]
@@ -263,19 +308,30 @@ def pixel_shuffle(x, upscale_factor):
     if x.ndim != 4 or x.shape[1] % r**2:
         raise ValueError(f"pixel_shuffle: expected (N, C·{r**2}, H, W), got shape {x.shape}")
     n, c, h, w = x.shape
-    return x.reshape(n, c // r**2, r, r, h, w).permute(0, 1, 4, 2, 5, 3).reshape(n, c // r**2, h * r, w * r)
+    return (
+        x.reshape(n, c // r**2, r, r, h, w)
+        .permute(0, 1, 4, 2, 5, 3)
+        .reshape(n, c // r**2, h * r, w * r)
+    )
 
 
 def pixel_unshuffle(x, downscale_factor):
     """(N, C, H·r, W·r) → (N, C·r², H, W): the inverse of pixel_shuffle."""
     r = downscale_factor
     if x.ndim != 4 or x.shape[2] % r or x.shape[3] % r:
-        raise ValueError(f"pixel_unshuffle: expected height and width divisible by {r}, got shape {x.shape}")
+        raise ValueError(
+            f"pixel_unshuffle: expected height and width divisible by {r}, got shape {x.shape}"
+        )
     n, c, h, w = x.shape
-    return x.reshape(n, c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4).reshape(n, c * r * r, h // r, w // r)
+    return (
+        x.reshape(n, c, h // r, r, w // r, r)
+        .permute(0, 1, 3, 5, 2, 4)
+        .reshape(n, c * r * r, h // r, w // r)
+    )
 
 
 __all__ = [
-    "broadcast_to", "cat", "chunk", "expand", "flatten", "flip", "narrow", "pad", "permute", "pixel_shuffle",
-    "pixel_unshuffle", "repeat", "reshape", "roll", "split", "squeeze", "stack", "sum_to", "transpose", "unflatten", "unsqueeze",
+    "broadcast_to", "cat", "chunk", "expand", "flatten", "flip", "narrow", "pad", "permute",
+    "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "roll", "split", "squeeze",
+    "stack", "sum_to", "transpose", "unflatten", "unsqueeze",
 ]  # fmt: skip
