@@ -1,7 +1,7 @@
 """The graph: what a recorded operation remembers until backward comes along.
 
-Nodes point to the nodes (or leaf tensors) that made their inputs, never the other way, so a graph is
-freed with the last result that refers to it.
+Nodes point to the nodes (or leaf tensors) that made their inputs, never the other way, so a graph
+is freed with the last result that refers to it.
 """
 
 from .mode import mode
