@@ -27,6 +27,7 @@ from .autograd import (
 from .backend import (
     Device,
     DeviceError,
+    Stream,
     cuda_is_available,
     default_device,
     device,

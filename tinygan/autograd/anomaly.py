@@ -64,10 +64,10 @@ class detect_anomaly:
         return checked
 
     def wrap_backward(self, node, run):
-        def checked(g):
+        def checked(g, allowed):
             self._in_rule = True
             try:
-                results = run(g)
+                results = run(g, allowed)
             finally:
                 self._in_rule = False
             for result in results:

@@ -13,6 +13,7 @@ import numpy as np
 
 from .graph import Node
 from .mode import mode, no_grad
+from .interop import as_array
 from .tensor import Tensor
 
 
@@ -77,12 +78,12 @@ def _start(outputs, seeds):
         if g is None:
             if out.numel() != 1:
                 raise RuntimeError(
-                    f"backward: only a tensor of one element has an implied gradient, this one "
-                    f"has shape {out.shape}. "
-                    "Reduce it with .sum() or .mean(), or pass its gradient"
+                    "backward: only a tensor of one element has an implied gradient, this one "
+                    f"has shape {out.shape}. Reduce it with .sum() or .mean(), or pass its gradient"
                 )
             g = out.detach().ones_like()
-        g = g if isinstance(g, Tensor) else Tensor(g)
+        g = g if isinstance(g, Tensor) else Tensor(as_array(g, where=out.device))
+        g = g if g.dtype is out.dtype else g.to(out.dtype)
         if g.shape != out.shape:
             raise RuntimeError(
                 f"backward: the gradient has shape {g.shape}, the tensor {out.shape}"
@@ -117,14 +118,16 @@ def _propagate(roots, seeds, wanted, create_graph, retain_graph):
                 arrive(root._node or root, seed, False)
         while queue:
             _, node = heapq.heappop(queue)
-            g = _hooked(pending.pop(node), node.hooks)
+            g = pending.pop(node)
+            if node.hooks:
+                g = _hooked(g, node.hooks)
             if node in targets:
                 found[node] = (g, False)
                 if not any(edge in allowed for edge in node.edges):
                     continue
-            results = _watched(node, g) if mode.watch else node.gradients(g)
+            results = (_watched if mode.watch else Node.gradients)(node, g, allowed)
             for edge, result in zip(node.edges, results):
-                if result is not None and (allowed is None or edge in allowed):
+                if result is not None:
                     # A result is the leaf's to keep unless it is g passed on, or a view.
                     arrive(edge, result, result is not g and result._version is None)
             if not retain_graph:
@@ -160,11 +163,11 @@ def _hooked(g, hooks):
     return g
 
 
-def _watched(node, g):
+def _watched(node, g, allowed):
     run = node.gradients
     for watcher in mode.watch:
         run = watcher.wrap_backward(node, run)
-    return run(g)
+    return run(g, allowed)
 
 
 def _accumulate(x, g, fresh, create_graph):

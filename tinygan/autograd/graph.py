@@ -11,38 +11,27 @@ from .tensor import Tensor, Version, clock
 class Node:
     """One recorded operation: where its inputs came from and what its rules will need."""
 
-    __slots__ = (
-        "__weakref__",
-        "edges",
-        "hooks",
-        "kept",
-        "keywords",
-        "op",
-        "order",
-        "out",
-        "plan",
-        "shape",
-        "shapes",
-        "where",
-    )  # fmt: skip
+    hooks, where = (), ()  # set only where somebody asks for them
+    shapes = out = None
 
     def __init__(self, op, plan, inputs, arrays, keywords, out):
         self.op, self.plan, self.keywords = op, plan, keywords
-        self.edges = [inputs[i]._node or inputs[i] for i in plan.positions]
-        keep = plan.keep
-        if keep == "all":
-            self.kept = inputs
-        else:
-            self.kept = () if keep == "none" else [x if k else None for x, k in zip(inputs, keep)]
-        self.shape, self.shapes, self.out = out.array.shape, None, None
-        if plan.keep_shapes or (op.elementwise and _broadcast(arrays, plan.positions, self.shape)):
+        self.shape = shape = out.array.shape
+        self.edges, stretched = [], False
+        for i in plan.positions:
+            x = inputs[i]
+            self.edges.append(x._node or x)
+            if arrays[i].shape != shape:
+                stretched = True
+        self.kept = inputs if plan.keep_all else [inputs[i] for i in plan.keep]
+        if plan.keep_shapes or (stretched and op.elementwise):
             self.shapes = [getattr(a, "shape", ()) for a in arrays]
         if plan.keep_out:
             self.out = Tensor(out.array)
             self.out._version = out.version
+        if mode.watch:
+            self.where = tuple(watcher.where() for watcher in mode.watch)
         self.order = clock()
-        self.hooks = ()
-        self.where = tuple(watcher.where() for watcher in mode.watch) if mode.watch else ()
 
     def output(self):
         """The result as a tensor; while a graph is being recorded, one that leads back to this
@@ -54,51 +43,46 @@ class Node:
         out._node, out._version = self, self.out._version
         return out
 
-    def gradients(self, g):
-        """Apply the derivative rules: the gradient for each edge, given that of the result."""
-        if self.plan is None:
+    def gradients(self, g, allowed=None):
+        """Apply the derivative rules: the gradient for each edge, given that of the result.
+
+        Where `allowed` is given, only for edges to something in it; None for the others.
+        """
+        plan = self.plan
+        if plan is None:
             raise RuntimeError(
                 f"backward: the graph behind {self.op.name!r} has been freed by an earlier "
-                "backward. "
-                "Pass retain_graph=True to that one, or compute the result again."
+                "backward. Pass retain_graph=True to that one, or compute the result again."
             )
         if Version.latest > self.order:
             self.check_unchanged()
+        edges = self.edges
         if self.op.together:
-            rule, getters = self.plan.rules[0]
-            results = rule(g, *[get(self) for get in getters])
-            results = [results[i] for i in self.plan.positions]
+            needed = [i for i, e in zip(plan.positions, edges) if allowed is None or e in allowed]
+            results = plan.rules[0](self, g, needed)
+            return [results[i] for i in plan.positions]
+        if allowed is None:
+            results = [rule(self, g) for rule in plan.rules]
         else:
-            results = [
-                rule(g, *[get(self) for get in getters]) for rule, getters in self.plan.rules
-            ]
+            results = [rule(self, g) if e in allowed else None for rule, e in zip(plan.rules, edges)]
         if self.op.elementwise and self.shapes is not None:
-            for k, i in enumerate(self.plan.positions):
-                results[k] = results[k].sum_to(self.shapes[i])
+            for k, i in enumerate(plan.positions):
+                if results[k] is not None:
+                    results[k] = results[k].sum_to(self.shapes[i])
         return results
 
     def check_unchanged(self):
         """Refuse when something kept for backward has been written to since it was used."""
-        for x in (*self.kept, self.out):
+        for x in (*self.kept, self.out, *self.keywords.values()):
             version = getattr(x, "_version", None)
             if version is not None and version.written > self.order:
                 raise RuntimeError(
                     f"backward: an array of shape {x.shape} that {self.op.name!r} needs for its "
-                    "derivative was changed "
-                    f"in place by {version.writer!r} after it was used. Use the out-of-place "
-                    "form, or change it after "
-                    "backward."
+                    f"derivative was changed in place by {version.writer!r} after it was used. "
+                    "Use the out-of-place form, or change it after backward."
                 )
 
     def release(self):
         """Free what was kept for backward."""
         self.plan = self.kept = self.out = self.keywords = self.shapes = None
         self.edges = ()
-
-
-def _broadcast(arrays, positions, shape):
-    """Was an operand whose gradient is wanted stretched to the result's shape?"""
-    for i in positions:  # noqa: SIM110 (a generator takes twice as long)
-        if arrays[i].shape != shape:
-            return True
-    return False

@@ -122,12 +122,10 @@ def as_array(data, dtype=None, where: Device | str | None = None):
             data = np.asarray(_plain(data))
         except ValueError as error:
             raise ValueError(f"tensor: the nested lists have uneven lengths ({error})") from None
-        if data.dtype.kind in "OUSVc":
-            raise TypeError(
-                f"tensor: cannot hold {data.dtype} values; expected numbers or booleans"
-            )
         if data.dtype == np.float64 and not is_foreign_array:
             data = data.astype(np.float32)
+    if data.dtype.kind not in "fiub":
+        raise TypeError(f"tensor: cannot hold {data.dtype} values; expected numbers or booleans")
     if dtype is not None and data.dtype != dtype:
         data = data.astype(dtype)
     return data if where is None else to_device(data, device(where))

@@ -8,6 +8,9 @@ class _Mode(threading.local):
     grad = True  # record operations for backward?
     watch = ()  # observers of every operation: the anomaly detector, the profiler
 
+    def __init__(self):
+        self.outer = []  # what `grad` was outside of the blocks that were entered
+
 
 mode = _Mode()
 
@@ -19,7 +22,6 @@ class _Setting:
 
     def __new__(cls, function=None):
         self = super().__new__(cls)
-        self._outer = []
         return self if function is None else self(function)
 
     def __call__(self, function):
@@ -31,11 +33,11 @@ class _Setting:
         return wrapped
 
     def __enter__(self):
-        self._outer.append(mode.grad)
+        mode.outer.append(mode.grad)
         mode.grad = self.enabled
 
     def __exit__(self, *exc):
-        mode.grad = self._outer.pop()
+        mode.grad = mode.outer.pop()
 
 
 class no_grad(_Setting):

@@ -23,6 +23,8 @@ from .mode import mode
 from .operands import ADAPTING, explained, harmonise
 from .tensor import Tensor
 
+_new = object.__new__
+
 
 class Op:
     """A differentiable function. See the module's docstring for the form of rules.
@@ -85,28 +87,29 @@ class Op:
             for watcher in mode.watch:
                 run = watcher.wrap_forward(self, run)
         try:
-            result = run(xp, *arrays, **keywords)
+            result = run(xp, *arrays, **keywords) if keywords else run(xp, *arrays)
         except (ValueError, TypeError, IndexError) as error:
             raise explained(self, arrays, error) from error
         if self.saves:
             result, saved = result
             keywords |= saved
-        if type(result) is not type(first):
+        if type(result) is not type(first) and not is_array(result):
             result = xp.asarray(result)  # NumPy returns 0-d results as scalars
-        out = Tensor(result)
+        out = _new(Tensor)  # Tensor(result) without the checks that __init__ makes of users' data
+        out.array = result
         if self.view:
             out._version = inputs[0].version
-        if wanted and mode.grad and (self.rules or self.together):
-            plan = self._plans.get((wanted, len(inputs))) or self._plan(wanted, len(inputs))
+        if wanted and mode.grad:
+            key = wanted if self.variadic is None else (wanted, len(inputs))
+            plan = self._plans.get(key) or self._plan(key, wanted, len(inputs))
             if plan.positions:
                 out._node = Node(self, plan, inputs, arrays, keywords, out)
                 out.requires_grad = True
         return out
 
-    def _plan(self, wanted, count):
-        plan = Plan(self, [i for i in range(count) if wanted >> i & 1], count)
-        self._plans[wanted, count] = plan
-        return plan
+    def _plan(self, key, wanted, count):
+        self._plans[key] = Plan(self, [i for i in range(count) if wanted >> i & 1], count)
+        return self._plans[key]
 
 
 def _quiet(forward):
@@ -126,15 +129,16 @@ class Plan:
         )
         self.positions = [i for i in wanted if op.together or op.rules.get(names[i])]
         rules = [op.together] if op.together else [op.rules[names[i]] for i in self.positions]
-        asked = [rule.__code__.co_varnames[1 : rule.__code__.co_argcount] for rule in rules]
+        first = 2 if op.together else 1  # after g, and after `needed` where there is one
+        asked = [rule.__code__.co_varnames[first : rule.__code__.co_argcount] for rule in rules]
         every = {name for names_ in asked for name in names_}
-        kept = [names[i] in every for i in range(count)]
-        self.keep = "all" if all(kept) else kept if any(kept) else "none"
+        self.keep = [i for i in range(count) if names[i] in every]
+        self.keep_all = len(self.keep) == count
         self.keep_out = "out" in every
         self.keep_shapes = any(n == "shapes" or n.endswith("_shape") for n in every)
         self.rules = [
-            (rule, [self._getter(op, names, name, i) for name in asked_])
-            for rule, asked_, i in zip(rules, asked, self.positions)
+            _bound(rule, [self._getter(op, names, name, i) for name in names_])
+            for rule, names_, i in zip(rules, asked, self.positions)
         ]
 
     def _getter(self, op, names, name, position):
@@ -143,14 +147,12 @@ class Plan:
             return Node.output
         if name == "i":
             return lambda node: position
-        if name == "needed":
-            return lambda node: self.positions
         if name == "shapes":
             return lambda node: node.shapes
         if name == op.variadic:
             return lambda node: node.kept
         if name in names:
-            index = names.index(name)
+            index = self.keep.index(names.index(name))
             return lambda node: node.kept[index]
         if name.removesuffix("_shape") in names:
             index = names.index(name.removesuffix("_shape"))
@@ -159,3 +161,13 @@ class Plan:
             default = op.defaults[name]
             return lambda node: node.keywords.get(name, default)
         return lambda node: node.keywords[name]
+
+
+def _bound(rule, getters):
+    """The rule as a function of (node, g, …) that fetches the rest of what it asks for."""
+    if not getters:
+        return lambda node, *given: rule(*given)
+    if len(getters) == 1:
+        (get,) = getters
+        return lambda node, *given: rule(*given, get(node))
+    return lambda node, *given: rule(*given, *[get(node) for get in getters])

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..backend.device import device_of, is_array
-from .tensor import Tensor
+from ..backend.device import DeviceError, device_of, is_array
+from .tensor import Tensor, as_array
 
 ADAPTING = {float, int, bool, type(None)}  # operands that take on the dtype of their partner
 
@@ -15,26 +15,22 @@ def harmonise(op, inputs, first):
     if first is None:
         inputs = [Tensor(inputs[0]), *inputs[1:]]
         first = inputs[0].array
-    floats = [x.array.dtype for x in inputs if isinstance(x, Tensor) and x.array.dtype.kind == "f"]
-    dtypes = floats or [
-        x.array.dtype for x in inputs if isinstance(x, Tensor) and x.array.dtype.kind != "b"
-    ]
-    fractional = op.floating or any(isinstance(x, float | np.floating) for x in inputs)
+    dtypes = [x.array.dtype for x in inputs if isinstance(x, Tensor) and x.array.dtype.kind != "b"]
+    floats = [dtype for dtype in dtypes if dtype.kind == "f"]
+    inputs = [_adopted(x, first) for x in inputs]
+    fractional = op.floating or any(isinstance(x, float) for x in inputs)
+    if not floats and any(isinstance(x, Tensor) and x.is_floating_point() for x in inputs):
+        fractional = True  # a list or NumPy array of fractions beside whole numbers
+    dtypes = floats or dtypes
     if fractional and not floats:
         dtypes = [np.dtype(np.float32)]
     target = np.result_type(*dtypes) if dtypes else None
     converted = []
     for x in inputs:
-        if isinstance(x, np.generic):
-            x = x.item()
-        elif isinstance(x, np.ndarray | list | tuple):
-            x = Tensor(x)
-            if type(first) is not np.ndarray:
-                x = x.to(device_of(first))
         if isinstance(x, Tensor):
             if device_of(x.array) != device_of(first):
                 places = " and ".join(str(t.device) for t in inputs if isinstance(t, Tensor))
-                raise RuntimeError(
+                raise DeviceError(
                     f"{op.name}: operands on different devices ({places}); move them together "
                     "with .to(device)"
                 )
@@ -49,6 +45,15 @@ def harmonise(op, inputs, first):
     return converted, [x.array if isinstance(x, Tensor) else x for x in converted]
 
 
+def _adopted(x, first):
+    """A NumPy scalar as a Python number, a list or NumPy array as a tensor where `first` lives."""
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, np.ndarray | list | tuple):
+        return Tensor(as_array(x, where=device_of(first)))
+    return x
+
+
 def explained(op, arrays, error):
     """The same kind of exception, with the operation and its operands named."""
     seen = ", ".join(f"{a.shape} {a.dtype}" if is_array(a) else repr(a) for a in arrays)
@@ -56,7 +61,9 @@ def explained(op, arrays, error):
     if "broadcast" in reason:
         reason = (
             "the shapes do not broadcast. Compared from the right, sizes must be equal, or one "
-            "of them 1; "
-            "reshape or unsqueeze one operand"
+            "of them 1; reshape or unsqueeze one operand"
         )
-    return type(error)(f"{op.name}({seen}): {reason}")
+    if any(a is None for a in arrays) and op.elementwise:
+        reason = "expected tensors or numbers, got None"
+    kind = next(k for k in (ValueError, TypeError, IndexError) if isinstance(error, k))
+    return kind(f"{op.name}({seen}): {reason}")

@@ -36,6 +36,7 @@ class Tensor(Interop):
     tensor([2., 4., 6.])
     """
 
+    requires_grad = False
     grad: "Tensor | None" = None  # filled by backward
     _node = None  # the operation that made this tensor; None for a leaf
     _version = None  # created when first shared or written
@@ -45,7 +46,8 @@ class Tensor(Interop):
         if type(data) is not np.ndarray and not is_array(data):
             data = as_array(data)
         self.array = data
-        self.requires_grad = requires_grad
+        if requires_grad:
+            self.requires_grad_()
 
     __hash__ = object.__hash__  # by identity: == compares elements
 
@@ -123,7 +125,7 @@ class Tensor(Interop):
         """Keep the gradient of an intermediate result in `.grad`."""
         if self._node is not None:
             self.register_hook(
-                lambda g: setattr(self, "grad", g if self.grad is None else self.grad + g)
+                lambda g: setattr(self, "grad", g.clone() if self.grad is None else self.grad + g)
             )
 
     def register_hook(self, hook):

@@ -74,7 +74,12 @@ def device(name="auto") -> Device:
 def default_device() -> Device:
     """The innermost `with device(...)` block, else `TINYGAN_DEVICE`, else the CPU."""
     stack = getattr(_context, "stack", None)
-    return stack[-1] if stack else device(os.environ.get("TINYGAN_DEVICE") or "cpu")
+    if stack:
+        return stack[-1]
+    try:
+        return device(os.environ.get("TINYGAN_DEVICE") or "cpu")
+    except DeviceError as error:
+        raise DeviceError(f"TINYGAN_DEVICE: {error}") from None
 
 
 def cuda_is_available() -> bool:
@@ -86,17 +91,23 @@ def _cuda_problem() -> str | None:
     try:
         cupy = import_module("cupy")
     except ImportError as error:
-        if "cupy" in str(getattr(error, "name", "")):
+        if error.name == "cupy":
             return 'CuPy is not installed; pip install "tinygan[cuda13]" (or [cuda12])'
-        reason = str(error).strip().partition("\n")[0]
         return (
-            f"CuPy does not load ({reason}); its wheel must match the CUDA driver: "
+            f"CuPy does not load ({_reason(error)}); its wheel must match the CUDA driver: "
             'pip install "tinygan[cuda13]" or "tinygan[cuda12]"'
         )
     if not cupy.cuda.is_available():
         return "CuPy finds no CUDA driver or no GPU; install NVIDIA's driver, or use device 'cpu'"
     register_array_type(cupy.ndarray, cupy)
     return None
+
+
+def _reason(error) -> str:
+    """The line of CuPy's long message that names the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" =")]
+    after = lines.index("Original error:") + 1 if "Original error:" in lines[:-1] else 0
+    return lines[after] if lines else type(error).__name__
 
 
 def register_array_type(array_type: type, module) -> None:

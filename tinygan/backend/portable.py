@@ -25,6 +25,19 @@ def softplus(x):
     return out + xp.maximum(x, 0)
 
 
+def relu(x):
+    return array_module(x).maximum(x, 0)
+
+
+def tanh(x):
+    return array_module(x).tanh(x)
+
+
+def tanh_gradient(g, y):
+    """g·(1 − y²)."""
+    return g * (1 - y * y)
+
+
 def leaky_relu(x, slope):
     xp = array_module(x)
     return (
@@ -108,9 +121,8 @@ def conv2d(x, weight, stride, padding, dilation, groups):
             .reshape(n * oh * ow, c * kh * kw)
         )
         filters = slice(k * (o // groups), (k + 1) * (o // groups))
-        out[..., filters] = (columns @ weight[filters].reshape(o // groups, -1).T).reshape(
-            n, oh, ow, -1
-        )
+        product = columns @ weight[filters].reshape(o // groups, -1).T
+        out[..., filters] = product.reshape(n, oh, ow, o // groups)
     return out.transpose(0, 3, 1, 2)
 
 
@@ -126,9 +138,8 @@ def conv2d_input_grad(g, weight, size, stride, padding, dilation, groups):
     pixels = g.transpose(0, 2, 3, 1)
     for k in range(groups):
         filters = slice(k * (o // groups), (k + 1) * (o // groups))
-        columns = pixels[..., filters].reshape(n * oh * ow, -1) @ weight[filters].reshape(
-            o // groups, -1
-        )
+        spread = pixels[..., filters].reshape(n * oh * ow, o // groups)
+        columns = spread @ weight[filters].reshape(o // groups, -1)
         columns = columns.reshape(n, oh, ow, c, kh, kw)
         for i in range(kh):
             for j in range(kw):
@@ -149,7 +160,130 @@ def conv2d_weight_grad(x, g, kernel, stride, padding, dilation, groups):
     pixels = g.transpose(1, 0, 2, 3)
     parts = []
     for k in range(groups):
-        columns = view[:, k * c : (k + 1) * c].transpose(0, 2, 3, 1, 4, 5).reshape(n * oh * ow, -1)
-        filters = pixels[k * (o // groups) : (k + 1) * (o // groups)].reshape(o // groups, -1)
+        columns = view[:, k * c : (k + 1) * c].transpose(0, 2, 3, 1, 4, 5)
+        columns = columns.reshape(n * oh * ow, c * kernel[0] * kernel[1])
+        filters = pixels[k * (o // groups) : (k + 1) * (o // groups)]
+        filters = filters.reshape(o // groups, n * oh * ow)
         parts.append((filters @ columns).reshape(o // groups, c, *kernel))
     return xp.concatenate(parts) if groups > 1 else parts[0]
+
+
+# -- steps of the optimisers, in place on the parameter and its state ------------------------------
+#
+# `scratch` is an array like the parameter whose content is free to use. Every operation writes into
+# an existing array, so that a step allocates nothing and float32 stays float32 whatever the type of
+# the scalars. Only weight decay added to the gradient makes new arrays.
+
+
+def _with_decay(param, grad, decay):
+    return grad + decay * param if decay else grad
+
+
+def sgd_step(
+    param, grad, buffer, lr, momentum, dampening, decay, nesterov, maximize, first, scratch
+):
+    """d = ±g + λθ;  b ← μb + (1 − τ)d;  θ ← θ − lr·b, or θ − lr·(d + μb) with Nesterov.
+
+    At `first`, b is d.
+    """
+    xp = array_module(param)
+    grad = _with_decay(param, -grad if maximize else grad, decay)
+    if momentum:
+        if first:
+            buffer[...] = grad
+        else:
+            buffer *= momentum
+            xp.multiply(grad, 1 - dampening, out=scratch)
+            buffer += scratch
+        if nesterov:
+            xp.multiply(buffer, momentum, out=scratch)
+            scratch += grad
+            scratch *= lr
+            param -= scratch
+            return
+        grad = buffer
+    xp.multiply(grad, lr, out=scratch)
+    param -= scratch
+
+
+def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, scratch):
+    """m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − lr·m̂/(√v̂ + ε).
+
+    m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Weight decay λ is added to g, or `decoupled`:
+    θ ← (1 − lr·λ)θ. With `v_max`, the largest v so far takes the place of v.
+    """
+    xp = array_module(param)
+    if decay and decoupled:
+        param *= 1 - lr * decay
+    elif decay:
+        grad = grad + decay * param
+    root = (1 - beta2**step) ** 0.5
+    m *= beta1
+    xp.multiply(grad, 1 - beta1, out=scratch)
+    m += scratch
+    v *= beta2
+    xp.multiply(grad, grad, out=scratch)
+    scratch *= 1 - beta2
+    v += scratch
+    if v_max is not None:
+        xp.maximum(v_max, v, out=v_max)
+    xp.sqrt(v if v_max is None else v_max, out=scratch)
+    scratch += eps * root  # √v̂ + ε = (√v + ε·root)/root
+    xp.divide(m, scratch, out=scratch)
+    scratch *= lr * root / (1 - beta1**step)
+    param -= scratch
+
+
+def rmsprop_step(
+    param, grad, square_avg, mean_avg, buffer, lr, alpha, eps, momentum, decay, scratch
+):
+    """v ← αv + (1 − α)g²;  d = g/(√v + ε);  θ ← θ − lr·d.
+
+    With momentum, b ← μb + d and θ ← θ − lr·b.
+    With `mean_avg` (centred), a ← αa + (1 − α)g and the variance v − a² takes the place of v.
+    """
+    xp = array_module(param)
+    grad = _with_decay(param, grad, decay)
+    xp.multiply(grad, grad, out=scratch)
+    scratch *= 1 - alpha
+    square_avg *= alpha
+    square_avg += scratch
+    if mean_avg is None:
+        xp.sqrt(square_avg, out=scratch)
+    else:
+        mean_avg *= alpha
+        xp.multiply(grad, 1 - alpha, out=scratch)
+        mean_avg += scratch
+        xp.multiply(mean_avg, mean_avg, out=scratch)
+        xp.subtract(square_avg, scratch, out=scratch)
+        xp.maximum(scratch, 0, out=scratch)  # rounding can bring it below 0
+        xp.sqrt(scratch, out=scratch)
+    scratch += eps
+    xp.divide(grad, scratch, out=scratch)
+    if buffer is not None:
+        buffer *= momentum
+        buffer += scratch
+        xp.multiply(buffer, lr, out=scratch)
+    else:
+        scratch *= lr
+    param -= scratch
+
+
+def adagrad_step(param, grad, total, lr, eps, decay, scratch):
+    """s ← s + g²;  θ ← θ − lr·g/(√s + ε)."""
+    xp = array_module(param)
+    grad = _with_decay(param, grad, decay)
+    xp.multiply(grad, grad, out=scratch)
+    total += scratch
+    xp.sqrt(total, out=scratch)
+    scratch += eps
+    xp.divide(grad, scratch, out=scratch)
+    scratch *= lr
+    param -= scratch
+
+
+def move_towards(average, value, share, scratch):
+    """average ← average + share·(value − average)."""
+    array_module(average).subtract(value, average, out=scratch)
+    scratch *= share
+    average += scratch

@@ -38,15 +38,20 @@ class Stream:
             return self._host
         if device.index not in self._cuda:
             random = import_module("cupy").random
-            key = int(np.random.SeedSequence(self._seed).generate_state(1, np.uint64)[0]) >> 1
+            seed = np.random.SeedSequence(self._seed, spawn_key=(device.index,))
+            key = int(seed.generate_state(1, np.uint64)[0]) >> 1
             self._cuda[device.index] = random.Generator(random.Philox4x3210(key))
         return self._cuda[device.index]
 
     def normal(self, shape, dtype=np.float32, device=None):
+        if np.dtype(dtype) == np.float16:
+            return self.normal(shape, device=device).astype(dtype)
         return self._generator(device).standard_normal(shape, dtype=dtype)
 
     def uniform(self, shape, dtype=np.float32, device=None):
         """Uniform on [0, 1)."""
+        if np.dtype(dtype) == np.float16:  # multiples of 2⁻¹¹, of which none is rounded up to 1
+            return self._generator(device).integers(0, 2048, shape).astype(dtype) / 2048
         return self._generator(device).random(shape, dtype=dtype)
 
     def integers(self, low, high, shape, device=None):

@@ -1,8 +1,22 @@
 """The differentiable functions. Importing this package also attaches them to Tensor."""
 
-from . import cast, conv, create, elementwise, index, linalg, loss, methods, norm, pool, reduce, shape
+from types import ModuleType as _Module
 
-_modules = cast, conv, create, elementwise, index, linalg, loss, norm, pool, reduce, shape
-__all__ = [name for module in _modules for name in module.__all__]
+from . import methods  # noqa: F401
+from .cast import *  # noqa: F403
+from .conv import *  # noqa: F403
+from .create import *  # noqa: F403
+from .elementwise import *  # noqa: F403
+from .index import *  # noqa: F403
+from .linalg import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .norm import *  # noqa: F403
+from .pool import *  # noqa: F403
+from .reduce import *  # noqa: F403
+from .shape import *  # noqa: F403
 
-from .cast import *  # noqa: E402, F403
+__all__ = [
+    name
+    for name, value in list(globals().items())
+    if not name.startswith("_") and not isinstance(value, _Module)
+]

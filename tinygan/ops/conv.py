@@ -53,15 +53,20 @@ _conv2d = Op(
 _conv_transpose2d = Op(
     "conv_transpose2d",
     lambda xp, y, w, *, size, geometry: kernels(y).conv2d_input_grad(y, w, size, *geometry),
-    y=lambda g, w, geometry: _conv2d(g, w, geometry=geometry),
+    y=lambda g, w, y_shape, geometry: _crop(_conv2d(g, w, geometry=geometry), y_shape),
     w=lambda g, y, w_shape, geometry: _weight_gradient(g, y, kernel=w_shape[2:], geometry=geometry),
 )
 _weight_gradient = Op(
     "conv2d_weight_gradient",
     lambda xp, x, y, *, kernel, geometry: kernels(x).conv2d_weight_grad(x, y, kernel, *geometry),
     x=lambda g, y, x_shape, geometry: _conv_transpose2d(y, g, size=x_shape[2:], geometry=geometry),
-    y=lambda g, x, geometry: _conv2d(x, g, geometry=geometry),
+    y=lambda g, x, y_shape, geometry: _crop(_conv2d(x, g, geometry=geometry), y_shape),
 )
+
+
+def _crop(y, shape):
+    """Without the windows that only a large output_padding made room for."""
+    return y if y.shape == shape else y[:, :, : shape[2], : shape[3]]
 
 
 def _pair(name, value, least):

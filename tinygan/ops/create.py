@@ -4,7 +4,14 @@ import numpy as np
 
 from ..autograd.interop import as_array
 from ..autograd.tensor import Tensor
-from ..backend.device import array_module, default_device, device, device_module, is_array
+from ..backend.device import (
+    array_module,
+    default_device,
+    device,
+    device_module,
+    is_array,
+    to_device,
+)
 from ..backend.random import stream
 
 _device = device  # the name is also a keyword below
@@ -29,7 +36,9 @@ def tensor(data, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     >>> tensor([[1, 2], [3, 4]]).dtype
     dtype('int64')
     """
-    array = as_array(data, dtype, default_device() if device is None else device)
+    if device is None:
+        device = data.device if isinstance(data, Tensor) else default_device()
+    array = as_array(data, dtype, device)
     shared = array is data or (hasattr(data, "__array__") and not isinstance(data, list | tuple))
     if shared:
         array = array_module(array).array(array, order="K")
@@ -132,11 +141,12 @@ def rand_like(x):
     return rand(x.shape, dtype=x.dtype, device=x.device)
 
 
-def randperm(n, generator=None):
+def randperm(n, device=None, generator=None):
     """The numbers 0 … n-1 in random order, from the stream "data" unless another `generator` is
     given.
     """
-    return Tensor((generator or stream("data")).permutation(n))
+    where, _ = _place(device)
+    return Tensor(to_device((generator or stream("data")).permutation(n), where))
 
 
 def from_numpy(array):

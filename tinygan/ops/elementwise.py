@@ -8,7 +8,10 @@ back.
 
 import math
 
+import numpy as np
+
 from ..autograd.op import Op
+from ..autograd.tensor import Tensor, as_array
 from ..backend.device import kernels
 from ..backend.lazy import special
 
@@ -49,8 +52,11 @@ minimum = _binary(
     "minimum", lambda xp, x, y: xp.minimum(x, y),
     x=lambda g, x, y: g * _share(y, x), y=lambda g, x, y: g * _share(x, y),
 )  # fmt: skip
-remainder = _binary("remainder", lambda xp, x, y: xp.remainder(x, y), x=lambda g: g)
 floor_divide = _binary("floor_divide", lambda xp, x, y: xp.floor_divide(x, y))
+remainder = _binary(
+    "remainder", lambda xp, x, y: xp.remainder(x, y),
+    x=lambda g: g, y=lambda g, x, y: -g * floor_divide(x, y),
+)  # fmt: skip
 
 
 def _share(x, y):
@@ -64,17 +70,21 @@ def pow(x, exponent):
 
     Differentiable by both; d/d exponent is taken as 0 where x is 0.
     """
+    exponent = _plain_number(exponent)
     if isinstance(exponent, int | float):
         return square(x) if exponent == 2 else _power(x, exponent=exponent)
     return _power_of_tensors(x, exponent)
 
 
+def _plain_number(value):
+    """A NumPy scalar as a Python number, which never changes the dtype of what it meets."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _raise(xp, x, *, exponent):
-    return (
-        xp.power(x.astype(xp.float32), exponent)
-        if exponent < 0 and x.dtype.kind != "f"
-        else xp.power(x, exponent)
-    )
+    if x.dtype.kind != "f" and (exponent < 0 or isinstance(exponent, float)):
+        x = x.astype(xp.float32)
+    return xp.power(x, exponent)
 
 
 _power = Op(
@@ -103,7 +113,11 @@ reciprocal = _singular(
 )
 sin = _unary("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
 cos = _unary("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
-tanh = _unary("tanh", lambda xp, x: xp.tanh(x), x=lambda g, out: g * (1.0 - out * out))
+tanh = _unary("tanh", lambda xp, x: kernels(x).tanh(x), x=lambda g, out: _tanh_gradient(g, out))
+_tanh_gradient = _binary(
+    "tanh_gradient", lambda xp, g, y: kernels(g).tanh_gradient(g, y),
+    g=lambda g, y: _tanh_gradient(g, y), y=lambda g_, g, y: g_ * g * (y * -2.0),
+)  # fmt: skip
 erf = _unary(
     "erf", lambda xp, x: special(xp).erf(x),
     x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
@@ -121,7 +135,7 @@ _clamp = _binary(
     x=lambda g, x, out: where(x == out, g, 0.0)
 )  # fmt: skip
 _where = _binary(
-    "where", lambda xp, x, y, *, condition: xp.where(condition, x, y),
+    "where", lambda xp, x, y, *, condition: xp.where(condition.array, x, y),
     x=lambda g, condition: where(condition, g, 0.0),
     y=lambda g, condition: where(condition, 0.0, g),
 )  # fmt: skip
@@ -131,12 +145,20 @@ def clamp(x, min=None, max=None):
     """x limited to [min, max]; the gradient is 0 where it was cut."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max, or both")
+    min, max = _plain_number(min), _plain_number(max)
+    if (isinstance(min, float) or isinstance(max, float)) and not x.is_floating_point():
+        x = x.to(np.dtype("float32"))
     return _clamp(x, low=min, high=max)
 
 
 def where(condition, x, y):
     """x where the condition holds, else y; all three broadcast."""
-    return _where(x, y, condition=getattr(condition, "array", condition))
+    if not isinstance(condition, Tensor):
+        like = x if isinstance(x, Tensor) else y
+        condition = Tensor(as_array(condition, where=getattr(like, "device", None)))
+    if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+        x = Tensor(as_array(x, where=condition.device))
+    return _where(x, y, condition=condition)
 
 
 # -- activations -----------------------------------------------------------------------------------
@@ -146,16 +168,16 @@ sigmoid = _unary(
 )
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
 relu = _unary(
-    "relu", lambda xp, x: xp.maximum(x, 0), x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0)
+    "relu", lambda xp, x: kernels(x).relu(x), x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0)
 )  # fmt: skip
 _leaky_relu = _unary(
     "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
     x=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
 )  # fmt: skip
-_leaky_relu_gradient = _binary(  # g where out > 0, slope·g elsewhere: linear in g, flat in out
+_leaky_relu_gradient = _binary(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
     "leaky_relu_gradient",
-    lambda xp, g, out, *, slope: kernels(g).leaky_relu_gradient(g, out, slope),
-    g=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
+    lambda xp, dy, y, *, slope: kernels(y).leaky_relu_gradient(dy, y, slope),
+    dy=lambda g, y, slope: _leaky_relu_gradient(g, y, slope=slope),
 )  # fmt: skip
 
 
@@ -168,7 +190,7 @@ def leaky_relu(x, negative_slope=0.01):
 
 def elu(x, alpha=1.0):
     """x where it is positive, alpha·(eˣ − 1) elsewhere."""
-    return where(x > 0, x, alpha * expm1(minimum(x, 0.0)))
+    return where(x > 0, x, alpha * expm1(clamp(x, max=0.0)))
 
 
 def silu(x):

@@ -8,9 +8,11 @@ gather, scatter_add, embedding and take are all this pair with an index computed
 
 import numpy as np
 
+from ..autograd.mode import mode
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import array_module, device_module, is_array, kernels
+from .create import tensor
 from .reduce import axis_of, numpy_names
 
 
@@ -44,7 +46,11 @@ _put = Op("put", _put_forward, g=lambda g, index: getitem(g, index))
 def getitem(x, index):
     """x[index] with slices, numbers, None, ..., integer arrays or boolean masks, as in NumPy."""
     index = tuple(_raw_index(x, part) for part in (index if isinstance(index, tuple) else (index,)))
-    return _view(x, index=index) if _is_basic(index) else _pick(x, index=index)
+    if _is_basic(index):
+        return _view(x, index=index if Ellipsis in index else (*index, Ellipsis))  # never a scalar
+    if mode.grad and x.requires_grad:  # kept for backward, where writes to the index would be felt
+        index = tuple(part.copy() if is_array(part) else part for part in index)
+    return _pick(x, index=index)
 
 
 def _raw_index(x, part):
@@ -69,11 +75,17 @@ def _raw_index(x, part):
     )
 
 
+def _integers(name, index, like=None):
+    """Indices as a tensor of integers, on the device of `like`."""
+    if not isinstance(index, Tensor):
+        index = tensor(index, device=None if like is None else like.device)
+    if index.array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got {index.dtype}")
+    return index if like is None else index.to(like.device)
+
+
 def _along(name, x, dim, index):
     """The full index that says: along `dim` take `index`, along the other axes stay in place."""
-    index = index if isinstance(index, Tensor) else Tensor(index)
-    if index.array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integer indices, got {index.dtype}")
     if index.ndim != x.ndim:
         raise IndexError(
             f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many"
@@ -96,23 +108,23 @@ def gather(x, dim, index):
     """out[i][j] = x[index[i][j]][j] for dim 0, and so on: one element of axis `dim` for each
     index.
     """
-    dim = axis_of("gather", dim, x.ndim)
+    dim, index = axis_of("gather", dim, x.ndim), _integers("gather", index, x)
     return getitem(x, _along("gather", x, dim, index)) if x.ndim else x.reshape(())
 
 
 @numpy_names
 def scatter_add(x, dim, index, src):
     """x with src[i][j] added at [index[i][j]][j] for dim 0, and so on: the reverse of gather."""
-    dim = axis_of("scatter_add", dim, x.ndim)
+    dim, index = axis_of("scatter_add", dim, x.ndim), _integers("scatter_add", index, x)
     full = _along("scatter_add", x, dim, index)
-    if src.shape != tuple(index.shape):
+    if src.shape != index.shape:
         src = src[tuple(slice(0, n) for n in index.shape)]
     return x + _put(src, index=full, shape=x.shape)
 
 
 def take(x, index):
     """Elements of the flattened tensor."""
-    return getitem(x.reshape(-1), index if isinstance(index, Tensor) else Tensor(index))
+    return getitem(x.reshape(-1), _integers("take", index, x))
 
 
 @numpy_names
@@ -124,10 +136,7 @@ def index_select(x, dim, index):
 
 def embedding(index, weight):
     """Rows of `weight` (V, D), one for each index."""
-    index = index if isinstance(index, Tensor) else Tensor(index)
-    rows = weight.shape[0]
-    if index.array.dtype.kind not in "iu":
-        raise TypeError(f"embedding: expected integer indices, got {index.dtype}")
+    index, rows = _integers("embedding", index, weight), weight.shape[0]
     if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < rows:
         raise IndexError(
             f"embedding: indices run from {int(index.array.min())} to {int(index.array.max())}, "
@@ -138,13 +147,13 @@ def embedding(index, weight):
 
 def one_hot(index, num_classes=None):
     """Rows of zeros with a one at each index, as float32 (ready for a loss or a condition)."""
-    index = index if isinstance(index, Tensor) else Tensor(index)
-    if index.array.dtype.kind not in "iu":
-        raise TypeError(f"one_hot: expected integer labels, got {index.dtype}")
-    top = int(index.array.max()) + 1 if index.numel() else 0
-    classes = top if num_classes is None else num_classes
-    if top > classes or (index.numel() and int(index.array.min()) < 0):
-        raise ValueError(f"one_hot: labels must lie in 0 … {classes - 1}, got up to {top - 1}")
+    index = _integers("one_hot", index)
+    low, high = (int(index.array.min()), int(index.array.max())) if index.numel() else (0, -1)
+    classes = max(high + 1, 0) if num_classes is None else num_classes
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"one_hot: labels must lie in 0 … {max(classes - 1, 0)}, got {low} … {high}"
+        )
     xp = device_module(index.device)
     return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.float32))
 

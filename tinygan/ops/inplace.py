@@ -6,7 +6,7 @@ that still needs the old values refuses too.
 
 from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
-from ..backend.device import kernels
+from ..backend.device import DeviceError, kernels
 from ..backend.random import stream
 from .elementwise import add, div, mul, sub
 from .index import _raw_index
@@ -39,8 +39,9 @@ def _value(x, other, name):
                 "detach() it"
             )
         if other.device != x.device:
-            raise RuntimeError(
-                f"{name}: operands on different devices ({x.device} and {other.device})"
+            raise DeviceError(
+                f"{name}: operands on different devices ({x.device} and {other.device}); move one "
+                "with .to(device)"
             )
         return other.array
     return other
@@ -54,6 +55,12 @@ def _arithmetic(name, compute):
         except ValueError:
             raise ValueError(
                 f"{name}: {getattr(other, 'shape', other)} does not broadcast into {self.shape}"
+            ) from None
+        except TypeError:
+            kind = getattr(other, "dtype", type(other).__name__)
+            raise TypeError(
+                f"{name}: a {kind} value cannot be stored in a tensor of {self.dtype}; use the "
+                "form that makes a new tensor"
             ) from None
         return self.mark_written(name)
 
@@ -135,6 +142,8 @@ def setitem(self, index, value):
     )
     try:
         array[raw] = _value(self, value, "setitem")
+    except IndexError as error:
+        raise IndexError(f"setitem: {error} (the tensor's shape is {self.shape})") from None
     except ValueError as error:
         raise ValueError(
             f"setitem: a value of shape {getattr(value, 'shape', ())} does not fit: {error}"

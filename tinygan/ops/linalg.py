@@ -1,6 +1,7 @@
 """Products: matmul, linear, einsum."""
 
 from ..autograd.op import Op
+from ..autograd.tensor import Tensor
 from .shape import broadcast_to, reshape, sum_to
 
 
@@ -19,6 +20,8 @@ def matmul(x, y):
     """The matrix product, with NumPy's rules: vectors at either side, stacks of matrices
     broadcast.
     """
+    x = x if isinstance(x, Tensor) else Tensor(x).to(y)
+    y = y if isinstance(y, Tensor) else Tensor(y).to(x)
     if not x.ndim or not y.ndim:
         raise ValueError(
             f"matmul: expected at least one axis each, got shapes {x.shape} and {y.shape}; use "
@@ -27,8 +30,7 @@ def matmul(x, y):
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else -1]:
         raise ValueError(
             f"matmul: the last axis of the first ({x.shape}) must match the next-to-last of the "
-            f"second ({y.shape}): "
-            f"{x.shape[-1]} against {y.shape[-2 if y.ndim > 1 else -1]}"
+            f"second ({y.shape}): {x.shape[-1]} against {y.shape[-2 if y.ndim > 1 else -1]}"
         )
     if x.ndim == 1:
         return matmul(x.unsqueeze(0), y).squeeze(-2 if y.ndim > 1 else 0)
@@ -61,6 +63,8 @@ def linear(x, weight, bias=None):
             f"linear: weight {weight.shape} takes inputs with {weight.shape[-1]} features, "
             f"got shape {x.shape}{' (flatten it first?)' if x.ndim > 2 else ''}"
         )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError(f"linear: expected a bias of shape {weight.shape[:1]}, got {bias.shape}")
     if x.ndim == 2:
         return _linear(x, weight, bias)
     return reshape(
@@ -87,11 +91,15 @@ def _einsum_gradient(g, i, operands, shapes, terms, result):
     return broadcast_to(reshape(g, shape), shapes[i])
 
 
+def _contract(xp, *operands, terms, result):
+    out = xp.einsum(f"{','.join(terms)}->{result}", *operands, optimize=True)
+    # For one operand NumPy may give a view, whose memory nobody would know to be shared.
+    return out.copy() if len(operands) == 1 and out.base is not None else out
+
+
 _einsum = Op(
     "einsum",
-    lambda xp, *operands, terms, result: xp.einsum(
-        f"{','.join(terms)}->{result}", *operands, optimize=True
-    ),
+    _contract,
     operands=_einsum_gradient,
 )
 

@@ -8,6 +8,21 @@ from ..backend.device import kernels
 from .elementwise import abs, clamp, exp, log, relu, sigmoid, square, where
 from .reduce import log_softmax
 
+
+
+def _logarithm(x):
+    return clamp(log(x), -100.0)
+
+
+_bce = Op(
+    "binary_cross_entropy",
+    lambda xp, x, t: -(
+        t * xp.maximum(xp.log(x), -100.0) + (1 - t) * xp.maximum(xp.log(1 - x), -100.0)
+    ),
+    elementwise=True, floating=True, quiet=True,
+    x=lambda g, x, t: g * (x - t) / clamp(x * (1.0 - x), 1e-12),
+    t=lambda g, x: g * (_logarithm(1.0 - x) - _logarithm(x)),
+)  # fmt: skip
 _bce_logits = Op(
     "bce_with_logits", lambda xp, x, t: kernels(x).bce_with_logits(x, t),
     elementwise=True, floating=True,
@@ -58,8 +73,7 @@ def binary_cross_entropy(x, target, reduction="mean"):
     with logits.
     """
     _same_shape("binary_cross_entropy", x, target)
-    losses = -(target * clamp(log(x), -100.0) + (1.0 - target) * clamp(log(1.0 - x), -100.0))
-    return _reduced("binary_cross_entropy", losses, reduction)
+    return _reduced("binary_cross_entropy", _bce(x, target), reduction)
 
 
 def binary_cross_entropy_with_logits(x, target, reduction="mean", pos_weight=None):

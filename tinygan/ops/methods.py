@@ -3,6 +3,7 @@ method (`x.exp()`).
 """
 
 from ..autograd.backward import backward
+from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from . import cast, create, elementwise, index, inplace, linalg, reduce, shape
 from .elementwise import (
@@ -40,7 +41,7 @@ _operators = {
     "__pow__": pow,
     "__rpow__": lambda x, y: elementwise._power_of_tensors(Tensor(y).to(x), x),
     "__matmul__": linalg.matmul,
-    "__rmatmul__": lambda x, y: linalg.matmul(Tensor(y).to(x), x),
+    "__rmatmul__": _reversed(linalg.matmul),
     "__neg__": neg,
     "__abs__": elementwise.abs,
     "__mod__": remainder,
@@ -95,11 +96,12 @@ def _attach():
 
 def _as_method(function):
     """Operators are looked up on the type; a plain function binds there faster than an Op does."""
-    if not hasattr(function, "forward"):
+    if not isinstance(function, Op):
         return function
+    call = Op.__call__
     if len(function.inputs) == 1:
-        return lambda x: function(x)
-    return lambda x, y: function(x, y)
+        return lambda x: call(function, x)
+    return lambda x, y: call(function, x, y)
 
 
 _attach()

@@ -150,7 +150,7 @@ def dropout(x, p=0.5, training=True):
     if not training or p == 0:
         return x
     kept = stream("dropout").uniform(x.shape, device=x.device) >= p
-    return x * Tensor(kept.astype(x.dtype) / (1 - p))
+    return x * Tensor(kept.astype(x.dtype) / (1 - float(p)))
 
 
 __all__ = ["batch_norm", "dropout", "group_norm", "instance_norm", "layer_norm"]

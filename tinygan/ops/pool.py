@@ -5,6 +5,8 @@ a small matrix, so y = P_h · x · P_wᵀ, and matmul supplies the derivatives. 
 elements, so indexing supplies them.
 """
 
+from fractions import Fraction
+
 import numpy as np
 
 from ..autograd.op import Op
@@ -130,29 +132,31 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=F
         raise ValueError("interpolate: give either size or scale_factor")
     h, w = _images("interpolate", x).shape[2:]
     if size is None:
-        factors = (
-            scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor, scale_factor)
-        )
+        factors = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2
         size = tuple(int(n * f) for n, f in zip((h, w), factors))
+        steps = [1 / Fraction(f) for f in factors]
     size = _pair("interpolate size", size, 1)
+    if scale_factor is None:
+        steps = [Fraction(n, m) for n, m in zip((h, w), size)]
+    axes = list(zip((h, w), size, steps))  # a step is how far the samples lie apart in x
     if mode == "bilinear":
-        return _apply_matrices(x, *(_bilinear(n, m, align_corners) for n, m in zip((h, w), size)))
+        return _apply_matrices(x, *(_bilinear(*axis, align_corners) for axis in axes))
     if mode != "nearest":
         raise ValueError(f"interpolate: expected mode 'nearest' or 'bilinear', got {mode!r}")
-    if size[0] % h == 0 and size[1] % w == 0:  # a whole factor: copies side by side
+    if all(m == n / step and m % n == 0 for n, m, step in axes):  # a whole factor: copies side by side
         n, c = x.shape[:2]
         a, b = size[0] // h, size[1] // w
         return x.reshape(n, c, h, 1, w, 1).expand(n, c, h, a, w, b).reshape(n, c, *size)
-    rows, columns = ([i * n // m for i in range(m)] for n, m in zip((h, w), size))
+    rows, columns = ([min(int(i * step), n - 1) for i in range(m)] for n, m, step in axes)
     return x[:, :, rows][:, :, :, columns]
 
 
-def _bilinear(n, out, align_corners):
+def _bilinear(n, out, step, align_corners):
     """The matrix that interpolates `n` samples linearly at `out` places."""
     if align_corners:
         places = np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0)
     else:
-        places = np.clip((np.arange(out) + 0.5) * n / out - 0.5, 0, None)
+        places = np.clip((np.arange(out) + 0.5) * float(step) - 0.5, 0, None)
     left = np.minimum(places.astype(int), n - 1)
     right = np.minimum(left + 1, n - 1)
     matrix = np.zeros((out, n))

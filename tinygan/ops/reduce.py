@@ -33,6 +33,10 @@ def numpy_names(function):
 
 def axis_of(name, dim, ndim):
     """One axis as a number in 0 … ndim-1."""
+    if not isinstance(dim, int):
+        if not hasattr(dim, "__index__"):
+            raise TypeError(f"{name}: expected dim as a whole number, got {dim!r}")
+        dim = dim.__index__()
     if not -max_(ndim, 1) <= dim < max_(ndim, 1):
         raise IndexError(f"{name}: dim {dim} is out of range for a tensor with {ndim} dimensions")
     return dim % ndim if ndim else 0
@@ -98,25 +102,29 @@ def mean(x, dim=None, keepdim=False):
 @numpy_names
 def var(x, dim=None, correction=1, keepdim=False):
     """The variance, Σ(x − mean)² / (n − correction)."""
-    dims = axes_of("var", dim, x.ndim)
-    count = _count(x.shape, dims) - correction
-    if count <= 0:
-        raise ValueError(
-            f"var: {count + correction} value(s) with correction={correction}: nothing to average"
-        )
-    return sum(square(x - mean(x, dims, True)), dims, keepdim) / count
+    return _variance("var", x, dim, correction, keepdim)
+
+
+def _variance(name, x, dim, correction, keepdim):
+    dims = axes_of(name, dim, x.ndim)
+    n = _count(x.shape, dims)
+    if n <= correction:
+        raise ValueError(f"{name}: {n} value(s) with correction={correction}: nothing to average")
+    return sum(square(x - mean(x, dims, True)), dims, keepdim) / (n - correction)
 
 
 @numpy_names
 def std(x, dim=None, correction=1, keepdim=False):
     """The standard deviation; its derivative at 0 is taken as 0."""
-    return sqrt(var(x, dim, correction, keepdim))
+    return sqrt(_variance("std", x, dim, correction, keepdim))
 
 
 @numpy_names
 def norm(x, p=2, dim=None, keepdim=False):
     """(Σ|x|ᵖ)^(1/p) over `dim`; `p` may be infinity. The derivative at 0 is 0, never NaN."""
     dims = axes_of("norm", dim, x.ndim)
+    if not isinstance(p, int | float):
+        raise TypeError(f"norm: expected p as a number, got {p!r}")
     if p == math.inf:
         return amax(x.abs(), dims, keepdim)
     if p == 1:

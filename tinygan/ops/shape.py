@@ -42,6 +42,8 @@ def _shape_from(args):
 def reshape(x, *shape):
     """The same elements in another shape; one size may be -1."""
     shape = tuple(int(n) for n in _shape_from(shape))
+    if shape.count(-1) > 1:
+        raise ValueError(f"reshape: only one size may be -1, got {shape}")
     known = math.prod(n for n in shape if n != -1)
     if shape.count(-1) == 1 and known and x.numel() % known == 0:
         shape = tuple(x.numel() // known if n == -1 else n for n in shape)

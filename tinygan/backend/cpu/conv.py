@@ -4,11 +4,13 @@ Arrays are logically NCHW as in PyTorch; results are channels-last memory behind
 channels-last (activations N, H, W, C; weights O, kh, kw, C) are used without a copy. The data gradient is also the
 forward pass of the transposed convolution. The three are closed under differentiation.
 
-Two algorithms stand behind each: `direct` takes every case, `winograd` the common float32 shapes where fewer
-multiplications pay for its transforms. TINYGAN_CONV=direct switches the second off; `use_path` does so for a while.
+Two algorithms stand behind each: `direct` takes every case, `winograd` the 4x4 stride-2 and 3x3 stride-1 kernels in
+float32 where fewer multiplications pay for its transforms. TINYGAN_CONV=direct switches the second off; `use_path` does
+so for a while.
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -17,17 +19,17 @@ import numpy as np
 from . import direct, winograd
 from .layout import channels_first, channels_last, output_size
 
-__all__ = ["chosen_path", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "use_path"]
+__all__ = ["PATHS", "chosen_path", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "use_path"]
 
 PATHS = ("auto", "direct", "winograd2", "winograd4")
 _forced_path: ContextVar[str | None] = ContextVar("forced_path", default=None)
 
 
 @contextmanager
-def use_path(path: str):
-    """Inside, convolutions take `path`: "direct", "winograd2", "winograd4" (tiles of 2 or 4) or "auto".
+def use_path(path: str) -> Iterator[None]:
+    """Inside, convolutions take `path`: "direct", "winograd2", "winograd4" (tiles of 2 or 4 pixels) or "auto".
 
-    A shape that the path cannot take goes direct.
+    A convolution that the path cannot do goes direct.
     """
     if path not in PATHS:
         raise ValueError(f"use_path: expected one of {', '.join(PATHS)}, got {path!r}")
@@ -38,55 +40,90 @@ def use_path(path: str):
         _forced_path.reset(token)
 
 
-def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype, direction="forward") -> str:
-    """The path that a convolution of these shapes takes: "direct", "winograd2" or "winograd4"."""
+def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype) -> str:
+    """The path for x (N, C, H, W) and weight (O, C / groups, kh, kw): "direct", "winograd2" or "winograd4"."""
     path = _forced_path.get() or os.environ.get("TINYGAN_CONV") or "auto"
     if path not in PATHS:
         raise ValueError(f"TINYGAN_CONV: expected one of {', '.join(PATHS)}, got {path!r}")
-    kernel_size = weight_shape[2:]
-    fits = (
-        dtype == np.float32
-        and groups == 1
-        and dilation == (1, 1)
-        and (kernel_size, stride) in (((4, 4), (2, 2)), ((3, 3), (1, 1)))
-    )
-    if not fits or path == "direct":
+    N, C, *size = x_shape
+    O, _, *kernel_size = weight_shape
+    known = (tuple(kernel_size), tuple(stride)) in (((4, 4), (2, 2)), ((3, 3), (1, 1)))
+    plain = groups == 1 and tuple(dilation) == (1, 1) and dtype == np.float32
+    if path == "direct" or not (known and plain):
+        return "direct"
+    out_size = output_size(size, kernel_size, stride, padding, dilation)
+    if min(N, C, O, *out_size) == 0:
         return "direct"
     if path != "auto":
         return path
-    return "winograd4"
+    s, r = stride[0], kernel_size[0] // stride[0]
+    if s * s * C < 32:  # the products would be too small
+        return "direct"
+    costs = {
+        "direct": 1.2 * r * r * s * s * C * O * N * out_size[0] * out_size[1],
+        "winograd2": _winograd_cost(2, r, N, s * s * C, O, out_size),
+        "winograd4": _winograd_cost(4, r, N, s * s * C, O, out_size),
+    }
+    return min(costs, key=costs.get)
+
+
+def _winograd_cost(m: int, r: int, N: int, K: int, O: int, out_size) -> float:
+    """Multiplications in F(m, r), each weighed by its time in a large matrix product.
+
+    Those in the small products, the transforms, take a little longer. A transformed weight costs as
+    much as some more tiles, more of them where it does not stay in the cache.
+    """
+    n2 = (m + r - 1) ** 2
+    tiles = N * -(-out_size[0] // m) * -(-out_size[1] // m)
+    tiles_for_weight = 20 if n2 * K * O * 4 < 16 << 20 else 60
+    return n2 * (tiles * (K * O + 1.25 * (n2 * K + m * m * O)) + tiles_for_weight * K * O)
 
 
 def conv2d(x, weight, stride, padding, dilation, groups):
     """x (N, C, H, W), weight (O, C / groups, kh, kw) -> (N, O, oh, ow)."""
+    if x.dtype == np.float16:
+        dtype, x, weight = x.dtype, _float32(x), _float32(weight)
+        return conv2d(x, weight, stride, padding, dilation, groups).astype(dtype)
     path = chosen_path(x.shape, weight.shape, stride, padding, dilation, groups, x.dtype)
     x, weight = channels_last(x), channels_last(weight)
     if path == "direct":
         y = direct.conv2d(x, weight, stride, padding, dilation, groups)
     else:
-        y = winograd.conv2d(x, weight, stride, padding, int(path[-1]))
+        y = winograd.conv2d(x, weight, stride, padding, m=int(path[-1]))
     return channels_first(y)
 
 
 def conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups):
     """g (N, O, oh, ow), weight (O, C / groups, kh, kw), input_size (H, W) -> (N, C, H, W)."""
+    if g.dtype == np.float16:
+        g, weight, dtype = _float32(g), _float32(weight), g.dtype
+        dx = conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups)
+        return dx.astype(dtype)
     shape = (g.shape[0], weight.shape[1] * groups, *input_size)
-    path = chosen_path(shape, weight.shape, stride, padding, dilation, groups, g.dtype, "input_grad")
+    path = chosen_path(shape, weight.shape, stride, padding, dilation, groups, g.dtype)
     g, weight = channels_last(g), channels_last(weight)
     if path == "direct":
         dx = direct.conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups)
     else:
-        dx = winograd.conv2d_input_grad(g, weight, input_size, stride, padding, int(path[-1]))
+        dx = winograd.conv2d_input_grad(g, weight, input_size, stride, padding, m=int(path[-1]))
     return channels_first(dx)
 
 
 def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     """x (N, C, H, W), g (N, O, oh, ow), kernel_size (kh, kw) -> (O, C / groups, kh, kw)."""
+    if x.dtype == np.float16:
+        dtype, x, g = x.dtype, _float32(x), _float32(g)
+        dw = conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups)
+        return dw.astype(dtype)
     shape = (g.shape[1], x.shape[1] // groups, *kernel_size)
-    path = chosen_path(x.shape, shape, stride, padding, dilation, groups, x.dtype, "weight_grad")
+    path = chosen_path(x.shape, shape, stride, padding, dilation, groups, x.dtype)
     x, g = channels_last(x), channels_last(g)
     if path == "direct":
         dw = direct.conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups)
     else:
-        dw = winograd.conv2d_weight_grad(x, g, kernel_size, stride, padding, int(path[-1]))
+        dw = winograd.conv2d_weight_grad(x, g, kernel_size, stride, padding, m=int(path[-1]))
     return channels_first(dw)
+
+
+def _float32(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32)

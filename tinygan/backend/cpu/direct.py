@@ -16,7 +16,7 @@ and the threads share the pieces. Arrays here are channels-last: x (N, H, W, C),
 
 import numpy as np
 
-from .gemm import matmul
+from .gemm import matmul, matmul_tall
 from .layout import Piece, cut, output_size, padded_rows, windows
 from .threads import get_num_threads, parallel_for
 from .workspace import scratch
@@ -45,7 +45,7 @@ def conv2d(x, weight, stride, padding, dilation, groups):
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
             columns = _columns(x, piece, ow, kernel_size, stride, padding, dilation, groups)
-            np.matmul(columns, w, out=_group_rows(y, piece, groups))
+            matmul_tall(columns, w, _group_rows(y, piece, groups))
 
     parallel_for(work, len(pieces))
     return y
@@ -137,10 +137,20 @@ def _columns(x, piece: Piece, ow: int, kernel_size, stride, padding, dilation, g
     width = (ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1
     rows = padded_rows(x, piece, piece.r0 * stride[0] - padding[0], count, padding[1], width)
     view = windows(rows, piece.r1 - piece.r0, ow, kernel_size, stride, dilation)
+    if _few_channels(kw, C, groups):
+        view = view.transpose(3, 4, 5, 0, 1, 2)
+        columns = scratch("columns", view.shape, x.dtype)
+        np.copyto(columns, view)
+        return columns.reshape(1, kh * kw * C, -1).transpose(0, 2, 1)
     view = view.reshape(*view.shape[:5], groups, C // groups).transpose(5, 0, 1, 2, 3, 4, 6)
     columns = scratch("columns", view.shape, x.dtype)
     np.copyto(columns, view)
     return columns.reshape(groups, -1, kh * kw * (C // groups))
+
+
+def _few_channels(kw: int, C: int, groups: int) -> bool:
+    """A row of a window is so short that copying rows of the image (columns transposed) is faster."""
+    return groups == 1 and kw * C <= 16
 
 
 def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation) -> None:
@@ -157,13 +167,22 @@ def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation)
     top = min(begin, piece.r0)  # the row of dx that lies at padded[:, 0]
     height = max(begin - top + max(0, rows - 1) * stride[0] + reach + 1, piece.r1 - top)
     width = max((ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1, W + padding[1])
-    padded = scratch("overlap", (images, height, width, groups, cg), g.dtype)
+    few_channels = _few_channels(kw, C, groups)
+    if few_channels:
+        padded = scratch("overlap", (1, cg, images, height, width), g.dtype).transpose(2, 3, 4, 0, 1)
+    else:
+        padded = scratch("overlap", (images, height, width, groups, cg), g.dtype)
     padded.fill(0)
     if rows:
-        columns = scratch("columns", (groups, images, rows, ow, kh, kw, cg), g.dtype)
         g_rows = _group_rows(g, Piece(piece.n0, piece.n1, first, last), groups)
-        np.matmul(g_rows, w, out=columns.reshape(groups, -1, w.shape[2]))
-        columns = columns.transpose(4, 5, 1, 2, 3, 0, 6)
+        if few_channels:
+            columns = scratch("columns", (kh, kw, 1, cg, images, rows, ow), g.dtype)
+            np.matmul(w[0].T, g_rows[0].T, out=columns.reshape(w.shape[2], -1))
+            columns = columns.transpose(0, 1, 4, 5, 6, 2, 3)
+        else:
+            columns = scratch("columns", (groups, images, rows, ow, kh, kw, cg), g.dtype)
+            matmul_tall(g_rows, w, columns.reshape(groups, -1, w.shape[2]))
+            columns = columns.transpose(4, 5, 1, 2, 3, 0, 6)
         for i in range(kh):
             for j in range(kw):
                 r, c = begin - top + i * dilation[0], j * dilation[1]

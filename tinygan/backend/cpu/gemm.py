@@ -1,11 +1,11 @@
-"""One large matrix product, shared among the threads."""
+"""Matrix products cut to suit BLAS: one large product shared among the threads, or tall ones in small blocks."""
 
 import numpy as np
 
 from .threads import get_num_threads, parallel_for
 from .workspace import scratch
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "matmul_tall"]
 
 _SMALL = 200_000  # multiplications that one thread finishes before another has woken up
 
@@ -18,13 +18,14 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
         threads = 1
     if k > 8 * max(m, n) and threads > 1:
         return _split_sum(a, b, out, threads)
+    multiply = np.multiply if k == 1 else np.matmul  # BLAS is slow at outer products
     if n >= m:
         chunk = max(1, -(-n // threads))
         chunk += -chunk % 16
-        parallel_for(lambda i, j: np.matmul(a, b[:, i:j], out=out[:, i:j]), n, chunk)
+        parallel_for(lambda i, j: multiply(a, b[:, i:j], out=out[:, i:j]), n, chunk)
     else:
         chunk = max(1, -(-m // threads))
-        parallel_for(lambda i, j: np.matmul(a[i:j], b, out=out[i:j]), m, chunk)
+        parallel_for(lambda i, j: multiply(a[i:j], b, out=out[i:j]), m, chunk)
     return out
 
 
@@ -35,3 +36,20 @@ def _split_sum(a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> n
     shares = scratch("gemm_shares", (-(-k // chunk), *out.shape), out.dtype)
     parallel_for(lambda i, j: np.matmul(a[:, i:j], b[i:j], out=shares[i // chunk]), k, chunk)
     return np.sum(shares, axis=0, out=out)
+
+
+def matmul_tall(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """out = a @ b for stacks of tall matrices (..., rows, k) and small ones (..., k, n), on the calling thread.
+
+    Where b is small, 64 rows at a time: BLAS packs its operands into buffers first, except when they are small anyway,
+    and packing a costs about as much as multiplying it by few columns.
+    """
+    rows, k = a.shape[-2:]
+    n = b.shape[-1]
+    if k * n <= 8192 and rows % 64 == 0 and rows > 64:
+        a = a.reshape(*a.shape[:-2], rows // 64, 64, k)
+        b = b[..., None, :, :]
+        np.matmul(a, b, out=out.reshape(*out.shape[:-2], rows // 64, 64, n))
+    else:
+        np.matmul(a, b, out=out)
+    return out

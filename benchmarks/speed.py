@@ -1,0 +1,191 @@
+"""tinygan against PyTorch, step by step in turns.
+
+    python -m benchmarks.speed [--only dcgan64,vae] [--quick] [--json FILE] [--plot FILE] [--threads 2]
+
+Each row is written once (benchmarks/rows.py) and runs in both engines, each in a process of its own. The two
+take turns, so noise on the machine hits both; what counts is the median of the ratios of neighbouring
+turns, peer time ÷ tinygan time: above 1, tinygan is faster. PyTorch runs in whichever of its settings
+(memory format, Adam implementation) is fastest for the row. Before anything is timed both must compute the same numbers
+from the same weights and batches.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .report import machine, plot, print_table
+from .rows import ROWS
+
+HOME = Path(__file__).parent.parent
+
+
+class ParityError(AssertionError):
+    """The engines disagree, so their times mean nothing."""
+
+
+class Worker:
+    """A process that runs one engine; `worker.measure(repeats=3)` asks it to."""
+
+    def __init__(self, engine, options, setting="default"):
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(options.threads),
+            "TINYGAN_THREADS": str(options.threads),
+            "PYTHONPATH": str(HOME),
+        }
+        arguments = [engine, options.device, str(options.threads), setting]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HOME, env=environment,
+        )  # fmt: skip
+        self.engine = engine
+
+    def __getattr__(self, command):
+        def ask(**arguments):
+            print(json.dumps({"do": command, "with": arguments}), file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+            if not answer:
+                raise RuntimeError(f"the {self.engine} process ended in {command}")
+            answer = json.loads(answer)
+            if "error" in answer:
+                raise RuntimeError(f"{self.engine}, {command}: {answer['error']}")
+            return answer["value"]
+
+        return ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def check_parity(row, ours, peer):
+    """Both engines must compute the same numbers, up to the rounding of float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        results = []
+        for worker in (ours, peer):
+            path = f"{folder}/{worker.engine}.npz"
+            worker.numbers(path=path)
+            with np.load(path) as arrays:
+                results.append([arrays[key].astype(np.float64) for key in arrays.files])
+    for i, (a, b) in enumerate(zip(*results, strict=True)):
+        difference = np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-12)
+        if a.shape != b.shape or not difference <= row.rtol:
+            raise ParityError(
+                f"{row.name}: result {i} differs between the engines by {difference:.1e} "
+                f"(allowed {row.rtol:.0e}, shapes {a.shape} and {b.shape})"
+            )
+
+
+def measure_row(row, options):
+    with Worker("torch", options, "contiguous, default Adam") as trial:
+        setting = trial.choose(row=row.name)
+    with Worker("tinygan", options) as ours, Worker("torch", options, setting) as peer:
+        versions = ours.build(row=row.name), peer.build(row=row.name)
+        check_parity(row, ours, peer)
+        for worker in (ours, peer):
+            worker.measure(repeats=2)
+        slower = max(ours.measure(repeats=1), peer.measure(repeats=1))
+        repeats = max(1, int(0.1 / slower))
+        turns = max(5, min(options.turns, int(options.seconds / (2 * slower * repeats))))
+        pairs = []
+        for turn in range(turns):
+            order = (ours, peer) if turn % 2 else (peer, ours)
+            seconds = {worker.engine: worker.measure(repeats=repeats) for worker in order}
+            pairs.append((seconds["tinygan"], seconds["torch"]))
+        peaks = ours.peak_mb(), peer.peak_mb()
+    ratios = sorted(b / a for a, b in pairs)
+    quarter = len(ratios) // 4
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "ratio": round(statistics.median(ratios), 3),
+        "spread": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)],
+        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 4),
+        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 4),
+        "peer": "torch",
+        "peer_setting": setting,
+        "tinygan_peak_mb": round(peaks[0], 1),
+        "peer_peak_mb": round(peaks[1], 1),
+        "images": row.images,
+        "bar": row.bar,
+        "turns": turns,
+    }, versions
+
+
+def measure_import(options):
+    """Time from starting Python to having the package, beyond Python's own start."""
+
+    def start(statement):
+        times = os.times()
+        subprocess.run([sys.executable, "-c", statement], check=True, cwd=HOME)
+        after = os.times()
+        return after.elapsed - times.elapsed
+
+    pairs = []
+    for _ in range(3 if options.quick else 9):
+        empty = start("pass")
+        pairs.append((start("import tinygan") - empty, start("import torch") - empty))
+    ratios = sorted(b / a for a, b in pairs)
+    return {
+        "name": "import",
+        "kind": "import",
+        "ratio": round(statistics.median(ratios), 3),
+        "spread": [round(ratios[len(ratios) // 4], 3), round(ratios[-1 - len(ratios) // 4], 3)],
+        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 1),
+        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 1),
+        "peer": "torch",
+        "peer_setting": "default",
+        "tinygan_peak_mb": None,
+        "peer_peak_mb": None,
+        "images": 1,
+        "bar": 4.0,
+        "turns": len(pairs),
+    }
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    parser.add_argument("--only", help=f"rows, separated by commas: {', '.join([*ROWS, 'import'])}")
+    parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each engine")
+    parser.add_argument("--json", metavar="FILE", help="write the table for other programs")
+    parser.add_argument("--plot", metavar="FILE", help="draw the ratios")
+    options = parser.parse_args(arguments)
+    options.turns, options.seconds = (5, 4) if options.quick else (41, 25)
+    chosen = options.only.split(",") if options.only else [*ROWS, "import"]
+    if unknown := set(chosen) - set(ROWS) - {"import"}:
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*ROWS, 'import'])}")
+    rows, versions = [], (None, None)
+    for name in chosen:
+        if name == "import":
+            rows.append(measure_import(options))
+        else:
+            result, versions = measure_row(ROWS[name], options)
+            rows.append(result)
+        print_table(rows[-1:], header=len(rows) == 1)
+    table = {
+        "machine": machine(options),
+        "versions": {"tinygan": versions[0], "torch": versions[1], "numpy": np.__version__},
+        "rows": rows,
+    }
+    if options.json:
+        Path(options.json).write_text(json.dumps(table, indent=1) + "\n")
+    if options.plot:
+        plot(table, options.plot)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ParityError as error:
+        sys.exit(f"parity check failed, nothing was timed: {error}")

@@ -1,0 +1,62 @@
+"""One engine in a process of its own, told by its parent what to build and when to run.
+
+Commands come as JSON, one a line, on standard input; answers go the same way on standard output.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+
+import numpy as np
+
+from .engines import ENGINES
+from .rows import ROWS
+
+
+def serve(engine_name, device, threads, setting):
+    engine_class, state = ENGINES[engine_name], {}
+
+    def build(row, setting=setting):
+        engine = engine_class(device, threads, setting)
+        step, numbers = ROWS[row].build(engine)
+        state.update(engine=engine, step=step, numbers=numbers)
+        return engine.version()
+
+    def numbers(path):
+        np.savez(path, *[np.ascontiguousarray(array) for array in state["numbers"]()])
+
+    def measure(repeats):
+        state["engine"].synchronize()
+        start = time.perf_counter()
+        for _ in range(repeats):
+            state["step"]()
+        state["engine"].synchronize()
+        return (time.perf_counter() - start) / repeats
+
+    def choose(row):
+        """The setting in which this engine runs a row fastest."""
+        times = {}
+        for candidate in engine_class.settings:
+            build(row, candidate)
+            once = max(measure(1), measure(1))
+            repeats = max(1, int(0.03 / once))
+            times[candidate] = statistics.median(measure(repeats) for _ in range(5))
+        return min(times, key=times.get)
+
+    def peak_mb():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    commands = {f.__name__: f for f in (build, numbers, measure, choose, peak_mb)}
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer = {"value": commands[order["do"]](**order.get("with", {}))}
+        except Exception as error:  # sent to the parent, which stops the benchmark with it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -1,0 +1,23 @@
+"""What all tests share: a fresh seed for each, and which of them run where."""
+
+import pytest
+
+import tinygan as tg
+
+
+def pytest_collection_modifyitems(config, items):
+    """Slow tests run when asked for with `-m slow`; GPU tests where there is a GPU."""
+    asked = config.getoption("-m") or ""
+    no_gpu = not tg.cuda_is_available()
+    for item in items:
+        if "slow" in item.keywords and "slow" not in asked:
+            item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+        if "gpu" in item.keywords and no_gpu:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Every test draws the same numbers, whatever ran before it."""
+    tg.manual_seed(0)
+    return 0

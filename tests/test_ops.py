@@ -1,0 +1,152 @@
+"""Every row of the op table: values, derivatives of two orders, dtypes and memory layouts."""
+
+import numpy as np
+import pytest
+
+import tinygan as tg
+from tests.op_table import NOT_DIFFERENTIABLE, ROWS
+
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
+
+
+def differentiable(outputs):
+    return [out for out in outputs if out.requires_grad]
+
+
+def weighted_sum(outputs):
+    """A scalar that depends on every element differently."""
+    return sum(((out * tg.Tensor(weights_like(out))).sum() for out in outputs), tg.tensor(0.0))
+
+
+def weights_like(out):
+    weights = np.cos(np.arange(out.numel()) + 1.0).reshape(out.shape)
+    return weights.astype(out.dtype)
+
+
+def test_every_differentiable_function_is_in_the_table():
+    public = set(tg.ops.__all__)
+    assert NOT_DIFFERENTIABLE <= public
+    missing = public - NOT_DIFFERENTIABLE - {row.op for row in ROWS if row.order == 2}
+    assert not missing, f"functions without a gradient check: {sorted(missing)}"
+
+
+@rows
+def test_values(row):
+    arrays = row.arrays()
+    expected = row.expected(arrays)
+    if expected is None:
+        pytest.skip("the reference needs PyTorch")
+    results = row(*row.tensors(arrays))
+    assert len(results) == len(expected)
+    for result, reference in zip(results, expected):
+        assert result.shape == reference.shape
+        np.testing.assert_allclose(result.numpy(), reference, rtol=1e-9, atol=1e-11)
+
+
+@rows
+def test_first_derivatives(row):
+    if row.order < 1:
+        pytest.skip("not differentiable at these inputs")
+    tensors = row.tensors(row.arrays())
+    assert differentiable(row(*tensors)), "no result depends on the inputs"
+    assert tg.gradcheck(lambda *ts: differentiable(row(*ts)), tensors)
+
+
+@rows
+def test_second_derivatives(row):
+    if row.order < 2:
+        pytest.skip("not twice differentiable at these inputs")
+    assert tg.gradgradcheck(lambda *ts: differentiable(row(*ts)), row.tensors(row.arrays()))
+
+
+class WideNumbers:
+    """Watches every operation and notes those that make 64-bit floats."""
+
+    def __init__(self):
+        self.makers = []
+
+    def wrap_forward(self, op, run):
+        def noted(*args, **keywords):
+            result = run(*args, **keywords)
+            array = result[0] if op.saves else result
+            if array.dtype == np.float64:
+                self.makers.append(op.name)
+            return result
+
+        return noted
+
+    def wrap_backward(self, node, run):
+        return run
+
+    def where(self):
+        return ""
+
+
+@rows
+def test_float32_stays_float32(row, monkeypatch):
+    from tinygan.autograd.mode import mode
+
+    wide = WideNumbers()
+    tensors = row.tensors(row.arrays(np.float32))
+    active = [t for t in tensors if t.requires_grad]
+    monkeypatch.setattr(mode, "watch", (wide,))
+    outputs = differentiable(row(*tensors))
+    assert {out.dtype for out in outputs} == {np.dtype("float32")}
+    if row.order:
+        weights = [tg.Tensor(weights_like(out)) for out in outputs]
+        firsts = tg.grad(outputs, active, weights, create_graph=row.order > 1, allow_unused=True)
+        firsts = [g for g in firsts if g is not None]
+        assert {g.dtype for g in firsts} == {np.dtype("float32")}
+        seconds = differentiable(firsts)
+        if seconds:
+            for g in tg.grad([(s * s).sum() for s in seconds], active, allow_unused=True):
+                assert g is None or g.dtype == np.float32
+    assert not wide.makers
+
+
+@rows
+def test_float32_is_close_to_float64(row):
+    arrays = row.arrays(np.float32)
+    narrow = row(*row.tensors(arrays))
+    wide = row(*row.tensors([a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]))
+    for a, b in zip(narrow, wide):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=2e-4, atol=2e-5)
+
+
+def channels_last(array):
+    """The same values, the second axis varying fastest in memory."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1)).transpose(0, array.ndim - 1, *range(1, array.ndim - 1))
+
+
+def with_gaps(array):
+    """The same values as every second element of a larger array."""
+    wide = np.zeros([2 * n for n in array.shape], array.dtype)
+    view = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+LAYOUTS = {
+    "channels-last": lambda a: channels_last(a) if a.ndim > 2 else a,
+    "fortran": lambda a: np.asfortranarray(a) if a.ndim else a,
+    "gaps": lambda a: with_gaps(a) if a.ndim else a,
+    "backwards": lambda a: np.ascontiguousarray(a[::-1])[::-1] if a.ndim else a,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@rows
+def test_memory_layout_does_not_matter(row, layout):
+    def run(arrays):
+        tensors = row.tensors(arrays)
+        outputs = row(*tensors)
+        active = [t for t in tensors if t.requires_grad]
+        flowing = differentiable(outputs)
+        grads = tg.grad(flowing, active, [tg.Tensor(weights_like(o)) for o in flowing], allow_unused=True)
+        return [*outputs, *(g for g in grads if g is not None)] if row.order else outputs
+
+    arrays = row.arrays()
+    if not any(a.ndim for a in arrays):
+        pytest.skip("a 0-d array has one layout")
+    for plain, laid_out in zip(run(arrays), run([LAYOUTS[layout](a) for a in arrays])):
+        np.testing.assert_allclose(laid_out.numpy(), plain.numpy(), rtol=1e-9, atol=1e-11)

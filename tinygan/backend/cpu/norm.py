@@ -1,0 +1,156 @@
+"""Normalisation over channels-last memory, in pieces that stay in the cache, on all threads.
+
+Batch norm takes its statistics over all pixels of all images, instance norm over the pixels of each.
+Both see their input as (B, M, C): B sets of M pixels, C channels side by side. With a = γ/σ,
+
+    forward     mean and squared deviations of each piece, joined exactly (Chan et al.); then y = a·x + (β − a·μ)
+    gradient    S₁ = Σ g and S₂ = Σ g·(x − μ) per channel, then  dx = a·(g − S₁/M − (x − μ)·S₂/(M·σ²))
+
+where the second line is the textbook formula with its terms per channel gathered, so that each pixel
+costs two multiplications. Sums over a piece are products with a row of ones, which BLAS does best.
+"""
+
+import numpy as np
+
+from .. import portable
+from .layout import channels_first
+from .threads import parallel_for
+from .workspace import scratch
+
+_PIECE = 1 << 16  # elements of a piece: 256 KiB of float32, so that a few of them share the L2 cache
+_SMALL = 1 << 15  # below this many elements plain NumPy is as quick
+
+
+def standardize(x, weight, bias, dims, eps):
+    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ, in shapes that broadcast."""
+    rows = _pixel_rows(x, dims)
+    if rows is None:
+        return portable.standardize(x, weight, bias, dims, eps)
+    mean, var = _statistics(rows)
+    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
+    mean = mean.astype(x.dtype)
+    scale = rstd if weight is None else rstd * weight.reshape(-1)
+    shift = -mean * scale if bias is None else bias.reshape(-1) - mean * scale
+    out = np.empty(rows.shape, x.dtype)
+
+    def apply(b, part):
+        piece = np.multiply(rows[b, part], scale[b], out=out[b, part])
+        piece += shift[b]
+
+    _for_pieces(rows.shape, apply)
+    return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
+
+
+def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
+    """The gradients of x, γ and β."""
+    rows = _pixel_rows(x, dims)
+    if rows is None:
+        return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed)
+    sets, pixels, channels = rows.shape
+    grads = np.ascontiguousarray(np.moveaxis(g, 1, -1)).reshape(rows.shape)
+    mean, rstd = mean.reshape(sets, channels), rstd.reshape(sets, channels)
+    sums, products = _gradient_sums(grads, rows, mean)
+    dx = None
+    if 0 in needed:
+        scale = rstd if weight is None else rstd * weight.reshape(-1)
+        slope = -scale * np.square(rstd) * products / pixels
+        shift = -scale * sums / pixels - slope * mean
+        dx = np.empty(rows.shape, x.dtype)
+
+        def apply(b, part):
+            piece = np.multiply(grads[b, part], scale[b], out=dx[b, part])
+            term = np.multiply(rows[b, part], slope[b], out=_like(piece, "norm term"))
+            term += shift[b]
+            piece += term
+
+        _for_pieces(rows.shape, apply)
+        dx = _as_images(dx, x)
+    if weight is None:
+        return dx, None, None
+    return dx, (products * rstd).sum(0).reshape(weight.shape), sums.sum(0).reshape(weight.shape)
+
+
+def _pixel_rows(x, dims):
+    """x as (B, M, C) without a copy; None where this way does not apply or does not pay."""
+    spatial = tuple(range(2, x.ndim))
+    if x.size < _SMALL or dims not in (spatial, (0, *spatial)) or x.dtype.kind != "f":
+        return None
+    last = np.moveaxis(x, 1, -1)
+    if not last.flags.c_contiguous:
+        return None
+    return last.reshape(x.shape[0] if dims == spatial else 1, -1, x.shape[1])
+
+
+def _as_images(rows, like):
+    """(B, M, C) as (N, C, …), channels last in memory."""
+    return np.moveaxis(rows.reshape(like.shape[0], *like.shape[2:], like.shape[1]), -1, 1)
+
+
+def _as_statistic(values, like):
+    """(B, C) in a shape that broadcasts against (N, C, …)."""
+    return values.reshape(values.shape + (1,) * (like.ndim - 2))
+
+
+def _for_pieces(shape, function):
+    """Call `function(b, slice of pixels)` for every piece, on all threads; returns how many per set."""
+    sets, pixels, channels = shape
+    length = max(1, min(pixels, _PIECE // channels))
+    count = -(-pixels // length)
+
+    def run(start, stop):
+        for k in range(start, stop):
+            b, i = divmod(k, count)
+            function(b, slice(i * length, min((i + 1) * length, pixels)))
+
+    parallel_for(run, sets * count, max(1, sets * count // 64))
+    return count
+
+
+def _like(piece, name):
+    return scratch(name, piece.shape, piece.dtype)
+
+
+def _pieces_of(shape):
+    length = max(1, min(shape[1], _PIECE // shape[2]))
+    return length, -(-shape[1] // length)
+
+
+def _statistics(rows):
+    """Mean and variance per set and channel, in float64: each piece about its own mean, then joined."""
+    sets, pixels, channels = rows.shape
+    length, count = _pieces_of(rows.shape)
+    means = np.empty((sets, count, channels))
+    squares = np.empty((sets, count, channels))
+
+    def measure(b, part):
+        piece, k = rows[b, part], part.start // length
+        ones = np.ones(len(piece), piece.dtype)
+        mean = (ones @ piece) / len(piece)
+        deviation = np.subtract(piece, mean, out=_like(piece, "norm term"))
+        deviation *= deviation
+        means[b, k], squares[b, k] = mean, ones @ deviation
+
+    _for_pieces(rows.shape, measure)
+    sizes = np.minimum(length, pixels - length * np.arange(count))[:, None]
+    mean = (means * sizes).sum(1) / pixels
+    var = (squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / pixels
+    return mean, var
+
+
+def _gradient_sums(grads, rows, mean):
+    """Σ g and Σ g·(x − μ) per set and channel."""
+    sets, _, channels = rows.shape
+    length, count = _pieces_of(rows.shape)
+    sums = np.empty((sets, count, channels), rows.dtype)
+    products = np.empty((sets, count, channels), rows.dtype)
+
+    def measure(b, part):
+        g, k = grads[b, part], part.start // length
+        ones = np.ones(len(g), g.dtype)
+        sums[b, k] = ones @ g
+        term = np.subtract(rows[b, part], mean[b], out=_like(g, "norm term"))
+        term *= g
+        products[b, k] = ones @ term
+
+    _for_pieces(rows.shape, measure)
+    return sums.sum(1), products.sum(1)

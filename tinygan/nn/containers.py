@@ -1,0 +1,133 @@
+"""Modules that hold modules: one after another, in a list, under names."""
+
+from .module import Module
+
+
+class _Numbered(Module):
+    """Modules under the names "0", "1", …; what a list and a chain have in common."""
+
+    def __len__(self):
+        return sum(1 for _ in self._all())
+
+    def _all(self):
+        return (value for value in self.__dict__.values() if isinstance(value, Module))
+
+    def __iter__(self):
+        return self._all()
+
+    def _name(self, index):
+        names = [name for name, value in self.__dict__.items() if isinstance(value, Module)]
+        if not isinstance(index, int) or not -len(names) <= index < len(names):
+            raise IndexError(
+                f"{type(self).__name__}: index {index!r} is outside its {len(names)} modules"
+            )
+        return names[index]
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            pairs = [(k, v) for k, v in self.__dict__.items() if isinstance(v, Module)][index]
+            out = type(self)()
+            for i, (name, module) in enumerate(pairs):
+                out.add_module(str(i) if name.isdigit() else name, module)
+            return out
+        return self.__dict__[self._name(index)]
+
+    def __setitem__(self, index, module):
+        self.add_module(self._name(index), module)
+
+    def append(self, module: Module):
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        for module in modules:
+            self.append(module)
+        return self
+
+
+class Sequential(_Numbered):
+    """Modules applied one after another. Takes modules, or one dict of name to module.
+
+    >>> from tinygan.nn import Linear, ReLU
+    >>> net = Sequential(Linear(2, 3), ReLU(), Linear(3, 1))
+    >>> net
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)  # 9 parameters
+      (1): ReLU()
+      (2): Linear(in_features=3, out_features=1, bias=True)  # 4 parameters
+    )  # 13 parameters
+    >>> len(net[:2])
+    2
+    """
+
+    def __init__(self, *modules):
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            named = modules[0].items()
+        else:
+            named = ((str(i), module) for i, module in enumerate(modules))
+        for name, module in named:
+            self.add_module(name, module)
+
+    def forward(self, x):
+        for module in self.__dict__.values():
+            if isinstance(module, Module):
+                x = module(x)
+        return x
+
+
+class ModuleList(_Numbered):
+    """A list of modules, whose parameters the owner has too."""
+
+    def __init__(self, modules=()):
+        self.extend(modules)
+
+    def insert(self, index: int, module: Module) -> None:
+        modules = list(self)
+        modules.insert(index, module)
+        for i, each in enumerate(modules):
+            self.add_module(str(i), each)
+
+
+class ModuleDict(Module):
+    """Modules under names."""
+
+    def __init__(self, modules=()):
+        self.update(modules)
+
+    def update(self, modules) -> None:
+        for name, module in modules.items() if hasattr(modules, "items") else modules:
+            self.add_module(name, module)
+
+    def _named_modules(self):
+        return {k: v for k, v in self.__dict__.items() if isinstance(v, Module)}
+
+    def __getitem__(self, name):
+        held = self._named_modules()
+        if name not in held:
+            raise KeyError(f"ModuleDict has no module {name!r}, only {', '.join(held) or 'none'}")
+        return held[name]
+
+    def __setitem__(self, name, module):
+        self.add_module(name, module)
+
+    def __delitem__(self, name):
+        self[name]
+        delattr(self, name)
+
+    def __len__(self):
+        return len(self._named_modules())
+
+    def __iter__(self):
+        return iter(self._named_modules())
+
+    def __contains__(self, name):
+        return name in self._named_modules()
+
+    def keys(self):
+        return self._named_modules().keys()
+
+    def values(self):
+        return self._named_modules().values()
+
+    def items(self):
+        return self._named_modules().items()

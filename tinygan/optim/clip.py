@@ -1,0 +1,63 @@
+"""Limiting gradients before a step."""
+
+import math
+
+from ..autograd import Tensor, no_grad
+from ..backend.device import array_module
+
+
+def _gradients(parameters):
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+def clip_grad_norm_(
+    parameters, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scale all gradients together to a common norm of at most `max_norm`; gives the norm they had.
+
+    >>> from tinygan import tensor
+    >>> p = tensor([0.0, 0.0], requires_grad=True)
+    >>> p.grad = tensor([3.0, 4.0])
+    >>> clip_grad_norm_([p], max_norm=1.0).item()
+    5.0
+    >>> p.grad.norm().item() <= 1.0
+    True
+    """
+    gradients = _gradients(parameters)
+    if norm_type <= 0:
+        raise ValueError(f"clip_grad_norm_: expected norm_type > 0, got {norm_type}")
+    if not gradients:
+        return Tensor(0.0)
+    xp = array_module(gradients[0].array)
+    norms = xp.stack([_norm(xp, g.array, norm_type) for g in gradients])
+    total = _norm(xp, norms, norm_type)
+    if error_if_nonfinite and not bool(xp.isfinite(total)):
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm (of order {norm_type}) of the gradients is {float(total)}; "
+            "the step would destroy the parameters"
+        )
+    scale = xp.minimum(max_norm / (total + 1e-6), 1.0)
+    for g in gradients:
+        g.array *= scale.astype(g.dtype)
+        g.mark_written("clip_grad_norm_")
+    return Tensor(xp.asarray(total))
+
+
+def _norm(xp, array, order):
+    """The norm of all elements, as a 0-d array."""
+    if order == math.inf:
+        return xp.abs(array).max() if array.size else xp.zeros((), array.dtype)
+    flat = array.ravel(order="K")
+    if order == 2:
+        return xp.sqrt(xp.dot(flat, flat))
+    return (xp.abs(flat) ** order).sum() ** (1 / order)
+
+
+@no_grad
+def clip_grad_value_(parameters, clip_value: float) -> None:
+    """Limit every element of the gradients to [−clip_value, clip_value]."""
+    if clip_value < 0:
+        raise ValueError(f"clip_grad_value_: expected clip_value >= 0, got {clip_value}")
+    for g in _gradients(parameters):
+        g.clamp_(-clip_value, clip_value)

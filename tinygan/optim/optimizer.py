@@ -1,0 +1,218 @@
+"""The base of all optimisers: groups of parameters, the state of each parameter, saving both.
+
+An optimiser adds its settings and two short methods: `initial_state`, what it keeps for a
+parameter, and `update`, its equation for one parameter. The equation itself runs in place as one
+kernel of the backend.
+"""
+
+from ..autograd import Tensor, enable_grad
+from ..autograd.tensor import as_array
+from ..backend.device import array_module
+
+
+class Optimizer:
+    """Parameters, or groups of them `{"params": [...], "lr": ...}`, to be changed by `step()`.
+
+    `param_groups` lists the groups with all their settings, which may be changed at any time.
+    `state[p]` holds what is kept for a parameter.
+    """
+
+    def __init__(self, params, defaults: dict):
+        self.defaults, self.param_groups, self.state = defaults, [], {}
+        self._scratch = {}
+        self._writer = f"{type(self).__name__}.step"
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}: expected a list of parameters or of groups, got one "
+                f"tensor; "
+                "pass model.parameters()"
+            )
+        params = list(params)
+        if not params:
+            raise ValueError(
+                f"{type(self).__name__}: got no parameters (an iterator that was used up already?)"
+            )
+        for group in params if isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: dict) -> None:
+        """More parameters: `{"params": [...], "lr": ...}`; defaults fill what is left out."""
+        name = type(self).__name__
+        if not isinstance(group, dict) or "params" not in group:
+            raise TypeError(
+                f"{name}: expected a group as a dict with 'params', got {group!r}"[:300]
+            )
+        params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        params = [
+            p[1] if isinstance(p, tuple) else p for p in params
+        ]  # named_parameters() works too
+        taken = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor) or not p.is_leaf or p.dtype.kind != "f":
+                seen = (
+                    f"a result of {p._node.op.name!r}"
+                    if isinstance(p, Tensor) and p._node
+                    else f"{p!r}"[:200]
+                )
+                raise TypeError(
+                    f"{name}: can only change leaf tensors of floating-point numbers, got {seen}"
+                )
+            if id(p) in taken:
+                raise ValueError(f"{name}: a parameter of shape {p.shape} is given twice")
+            taken.add(id(p))
+        if unknown := set(group) - set(self.defaults) - {"params", "initial_lr"}:
+            raise ValueError(
+                f"{name}: unknown setting {', '.join(sorted(unknown))}; known: "
+                f"{', '.join(self.defaults)}"
+            )
+        self.param_groups.append({**self.defaults, **group, "params": params})
+        try:
+            self.check(self.param_groups[-1])
+        except ValueError:
+            self.param_groups.pop()
+            raise
+
+    # -- what an optimiser defines ---------------------------------------------------------------
+
+    def check(self, group: dict) -> None:
+        """Raise ValueError where a group's settings make no sense."""
+
+    def initial_state(self, p: Tensor, group: dict) -> dict:
+        """What is kept for a parameter, before its first step: numbers and tensors by name."""
+        return {}
+
+    def update(self, param, grad, state: dict, group: dict, scratch) -> None:
+        """Change the array `param` in place, given the array `grad`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no update: define `def update(self, param, grad, ...)`"
+        )
+
+    # -- what all share --------------------------------------------------------------------------
+
+    def step(self, closure=None):
+        """Change every parameter that has a gradient, after calling `closure` for the loss."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        update, states, writer = self.update, self.state, self._writer
+        for group in self.param_groups:
+            for p in group["params"]:
+                grad = p.grad
+                if grad is None:
+                    continue
+                state = states.get(p)
+                if state is None:
+                    state = states[p] = self.initial_state(p, group)
+                param, grad = p.array, grad.array
+                if grad.dtype is not param.dtype:
+                    grad = grad.astype(param.dtype)
+                update(param, grad, state, group, self._scratch_like(param))
+                p.mark_written(writer)
+        return loss
+
+    def _scratch_like(self, array):
+        """Room for intermediate results, shared by all parameters of one shape and dtype."""
+        key = (array.shape, array.strides, array.dtype, type(array))
+        scratch = self._scratch.get(key)
+        if scratch is None:
+            scratch = self._scratch[key] = array_module(array).empty_like(array)
+        return scratch
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients; with `set_to_none=False` set them to zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    p.grad = p.grad.detach().zeros_like()
+
+    def state_dict(self) -> dict:
+        """All settings, and the state of parameter i under i: dicts, lists, numbers, tensors."""
+        numbers, groups = {}, []
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers[p] = len(numbers)
+            groups.append({**group, "params": [numbers[p] for p in group["params"]]})
+        return {
+            "state": {numbers[p]: dict(state) for p, state in self.state.items()},
+            "param_groups": groups,
+        }
+
+    def load_state_dict(self, saved: dict) -> None:
+        """Continue from a `state_dict()` of an optimiser over the same parameters.
+
+        Values are copied, and nothing is changed unless everything fits.
+        """
+        name = type(self).__name__
+        if not isinstance(saved, dict) or {"state", "param_groups"} - set(saved):
+            raise ValueError(
+                f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups'"
+            )
+        sizes = [len(g["params"]) for g in self.param_groups]
+        saved_sizes = [len(g["params"]) for g in saved["param_groups"]]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"{name}.load_state_dict: groups of {saved_sizes} parameters were saved, this one "
+                f"has {sizes}"
+            )
+        owner = {}
+        for group, old in zip(self.param_groups, saved["param_groups"]):
+            owner.update(
+                {int(i): (p, {**group, **old}) for i, p in zip(old["params"], group["params"])}
+            )
+        state = {}
+        for i, values in saved["state"].items():
+            p, group = owner[int(i)]
+            state[p] = self._restored(int(i), p, values, self.initial_state(p, group))
+        for group, old in zip(self.param_groups, saved["param_groups"]):
+            known = set(self.defaults) | {"initial_lr"}
+            group.update({k: _plain(v) for k, v in old.items() if k in known})
+        self.state = state
+
+    def _restored(self, i, p, values, expected):
+        name = f"{type(self).__name__}.load_state_dict: parameter {i}"
+        values = {key: value for key, value in values.items() if value is not None}
+        if "step" in expected:  # PyTorch's SGD does not count
+            values.setdefault("step", 1)
+        if set(values) != set(expected):
+            raise ValueError(
+                f"{name}: {sorted(values)} were saved, this optimiser keeps {sorted(expected)}"
+            )
+        restored = {}
+        for key, like in expected.items():
+            value = values[key]
+            if isinstance(like, Tensor):
+                array = as_array(value, where=p.device)
+                if array.shape != like.shape:
+                    raise ValueError(
+                        f"{name}: {key!r} has shape {array.shape}, the parameter {p.shape}"
+                    )
+                like.array[...] = array
+                restored[key] = like
+            else:
+                restored[key] = type(like)(value)
+        return restored
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__}("]
+        for i, group in enumerate(self.param_groups):
+            count = sum(p.numel() for p in group["params"])
+            settings = ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
+            lines.append(
+                f"  group {i}: {len(group['params'])} tensors, {count:,} numbers; {settings}"
+            )
+        return "\n".join([*lines, ")"])
+
+
+def _plain(value):
+    """Settings as they were set: JSON turns tuples into lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def at_least(name: str, group: dict, **least) -> None:
+    """Check settings of a group against their smallest value."""
+    for key, bound in least.items():
+        if not group[key] >= bound:
+            raise ValueError(f"{name}: expected {key} >= {bound}, got {group[key]!r}")
