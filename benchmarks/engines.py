@@ -1,7 +1,8 @@
-"""The two engines behind one face, so that every row of the benchmark is written once and runs in both.
+"""The two engines behind one face, so that every row of the benchmark is written once and runs in
+both.
 
-tinygan speaks PyTorch's dialect, so a model, a loss or a training step is the same text in both; what
-differs (making tensors, memory layout, threads) is what an engine here hides.
+tinygan speaks PyTorch's dialect, so a model, a loss or a training step is the same text in both;
+what differs (making tensors, memory layout, threads) is what an engine here hides.
 """
 
 import numpy as np
@@ -30,7 +31,9 @@ class Tinygan:
         """A module on the device, with weights from `arrays` where given."""
         module.to(self.device)
         if arrays is not None:
-            module.load_state_dict({k: self.lib.tensor(v, device=self.device) for k, v in arrays.items()})
+            module.load_state_dict(
+                {k: self.lib.tensor(v, device=self.device) for k, v in arrays.items()}
+            )
         return module
 
     def adam(self, parameters, **options):
@@ -53,7 +56,11 @@ class Torch:
     """PyTorch in one of its settings: memory format and Adam implementation."""
 
     name = "torch"
-    settings = tuple(f"{layout}, {adam} Adam" for layout in ("contiguous", "channels_last") for adam in ("default", "foreach", "fused"))
+    settings = tuple(
+        f"{layout}, {adam} Adam"
+        for layout in ("contiguous", "channels_last")
+        for adam in ("default", "foreach", "fused")
+    )
 
     def __init__(self, device, threads, setting=settings[0]):
         import torch
@@ -61,7 +68,9 @@ class Torch:
         torch.set_num_threads(threads)
         self.device, self.setting = device, setting
         self.channels_last = "channels_last" in setting
-        self.adam_options = {"foreach": {"foreach": True}, "fused": {"fused": True}}.get(setting.split(", ")[1].split()[0], {})
+        self.adam_options = {"foreach": {"foreach": True}, "fused": {"fused": True}}.get(
+            setting.split(", ")[1].split()[0], {}
+        )
         self.lib, self.nn, self.F, self.optim = torch, torch.nn, torch.nn.functional, torch.optim
         self.no_grad, self.grad = torch.no_grad, torch.autograd.grad
 
@@ -115,4 +124,3 @@ def random_weights(module, seed, std=None):
 def evaluating(engine):
     """The context in which an engine only computes forward."""
     return getattr(engine.lib, "inference_mode", engine.no_grad)()
-

@@ -1,6 +1,6 @@
 """Tables and charts of what was measured.
 
-    python -m benchmarks.report      writes the tables of benchmarks/results into the README
+python -m benchmarks.report      writes the tables of benchmarks/results into the README
 """
 
 import datetime
@@ -14,7 +14,11 @@ HOME = Path(__file__).parent.parent
 
 def machine(options):
     """What the figures were measured on."""
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
+    model = (
+        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        if Path("/proc/cpuinfo").exists()
+        else None
+    )
     return {
         "cpu": model.group(1) if model else platform.processor(),
         "threads": options.threads,
@@ -25,7 +29,10 @@ def machine(options):
     }
 
 
-COLUMNS = f"{'row':22}{'ratio':>7}  {'spread':13}{'tinygan ms':>12}{'peer ms':>11}{'peak MB':>9}{'peer':>7}  peer's setting"
+COLUMNS = (
+    f"{'row':22}{'ratio':>7}  {'spread':13}{'tinygan ms':>12}{'peer ms':>11}"
+    f"{'peak MB':>9}{'peer':>7}  peer's setting"
+)
 
 
 def print_table(rows, header=True):
@@ -35,7 +42,8 @@ def print_table(rows, header=True):
         spread = f"{r['spread'][0]:.2f}–{r['spread'][1]:.2f}"
         peaks = [f"{r[k]:.0f}" if r[k] else "" for k in ("tinygan_peak_mb", "peer_peak_mb")]
         print(
-            f"{r['name']:22}{r['ratio']:7.2f}  {spread:13}{r['tinygan_ms']:12.3f}{r['peer_ms']:11.3f}"
+            f"{r['name']:22}{r['ratio']:7.2f}  "
+            f"{spread:13}{r['tinygan_ms']:12.3f}{r['peer_ms']:11.3f}"
             f"{peaks[0]:>9}{peaks[1]:>7}  {r['peer_setting']}",
             flush=True,
         )
@@ -46,15 +54,17 @@ def markdown(table):
     m, v = table["machine"], table["versions"]
     lines = [
         f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads, Python {m['python']}, "
-        f"NumPy {v['numpy']}, PyTorch {v['torch']}. Ratio = PyTorch's time ÷ tinygan's: above 1, tinygan is faster.",
+        f"NumPy {v['numpy']}, PyTorch {v['torch']}. Ratio = PyTorch's time ÷ tinygan's: above 1, "
+        "tinygan is faster.",
         "",
-        "| row | ratio | spread | tinygan ms | PyTorch ms | peak MB | PyTorch's | PyTorch's best setting |",
+        "| row | ratio | spread | tinygan ms | PyTorch ms | peak MB | PyTorch's | its best setting |",
         "|---|---:|---|---:|---:|---:|---:|---|",
     ]
     for r in table["rows"]:
         peaks = [f"{r[k]:.0f}" if r[k] else "" for k in ("tinygan_peak_mb", "peer_peak_mb")]
         lines.append(
-            f"| {r['name']} | **{r['ratio']:.2f}** | {r['spread'][0]:.2f}–{r['spread'][1]:.2f} | {r['tinygan_ms']:.3f} "
+            f"| {r['name']} | **{r['ratio']:.2f}** | {r['spread'][0]:.2f}–{r['spread'][1]:.2f} "
+            f"| {r['tinygan_ms']:.3f} "
             f"| {r['peer_ms']:.3f} | {peaks[0]} | {peaks[1]} | {r['peer_setting']} |"
         )
     return "\n".join(lines)
@@ -72,11 +82,16 @@ def plot(table, path):
     axes.barh([r["name"] for r in rows], ratios, color=colours)
     for i, r in enumerate(rows):
         axes.plot(r["spread"], [i, i], color="0.2", linewidth=1.2)
-        axes.text(max(r["spread"][1], r["ratio"]) * 1.03, i, f"{r['ratio']:.2f}", va="center", fontsize=8)
+        axes.text(
+            max(r["spread"][1], r["ratio"]) * 1.03, i, f"{r['ratio']:.2f}", va="center", fontsize=8
+        )
     axes.axvline(1, color="0.3", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlabel("PyTorch's time ÷ tinygan's (right of the line, tinygan is faster)")
-    axes.set_title(f"{table['machine']['cpu']}, {table['machine']['threads']} threads, {table['machine']['date']}", fontsize=9)
+    axes.set_title(
+        "{cpu}, {threads} threads, {date}".format(**table["machine"]),
+        fontsize=9,
+    )
     figure.savefig(path, dpi=110)
 
 

@@ -1,7 +1,8 @@
-"""What is measured: each row builds, in a given engine, a step to be timed and the numbers that must agree.
+"""What is measured: each row builds, in a given engine, a step to be timed and the numbers that
+must agree.
 
-A row is a function `row(engine) -> (step, numbers)`: `step()` does the work once; `numbers()` returns
-arrays that both engines must agree on before anything is timed.
+A row is a function `row(engine) -> (step, numbers)`: `step()` does the work once; `numbers()`
+returns arrays that both engines must agree on before anything is timed.
 """
 
 from dataclasses import dataclass
@@ -44,12 +45,18 @@ def _normal(shape, seed):
 
 
 def dcgan_nets(engine, size, channels, width, latent):
-    """Generator and discriminator of PyTorch's DCGAN tutorial (64 px), or one stage less (32 px)."""
+    """Generator and discriminator of PyTorch's DCGAN tutorial (64 px), or one stage less (32
+    px).
+    """
     nn = engine.nn
     stages = {64: 3, 32: 2}[size]
     up, down = [], []
     planes = width * 2**stages
-    up += [nn.ConvTranspose2d(latent, planes, 4, 1, 0, bias=False), nn.BatchNorm2d(planes), nn.ReLU(True)]
+    up += [
+        nn.ConvTranspose2d(latent, planes, 4, 1, 0, bias=False),
+        nn.BatchNorm2d(planes),
+        nn.ReLU(True),
+    ]
     for _ in range(stages):
         up += [
             nn.ConvTranspose2d(planes, planes // 2, 4, 2, 1, bias=False),
@@ -83,13 +90,18 @@ def mlp(engine, *sizes, last=None):
 
 
 def _gan(engine, generator, discriminator, real, noise, lr, betas):
-    """Alternate one discriminator and one generator step; neither engine computes gradients of D in G's step."""
+    """Alternate one discriminator and one generator step; neither engine computes gradients of D in
+    G's step.
+    """
     F = engine.F
     adam_d = engine.adam(discriminator.parameters(), lr=lr, betas=betas)
     adam_g = engine.adam(generator.parameters(), lr=lr, betas=betas)
     theirs = list(generator.parameters())
     batch = real[0].shape[0]
-    one, zero = engine.tensor(np.ones(batch, np.float32)), engine.tensor(np.zeros(batch, np.float32))
+    one, zero = (
+        engine.tensor(np.ones(batch, np.float32)),
+        engine.tensor(np.zeros(batch, np.float32)),
+    )
     turn = [0]
 
     def step():
@@ -99,7 +111,9 @@ def _gan(engine, generator, discriminator, real, noise, lr, betas):
         loss_real = F.binary_cross_entropy_with_logits(discriminator(x).reshape(-1), one)
         loss_real.backward()
         fake = generator(z)
-        loss_fake = F.binary_cross_entropy_with_logits(discriminator(fake.detach()).reshape(-1), zero)
+        loss_fake = F.binary_cross_entropy_with_logits(
+            discriminator(fake.detach()).reshape(-1), zero
+        )
         loss_fake.backward()
         adam_d.step()
         generator.zero_grad()
@@ -171,7 +185,11 @@ def vae(engine):
     class VAE(nn.Module):
         def __init__(self):
             super().__init__()
-            self.hidden, self.mu, self.log_var = nn.Linear(784, 400), nn.Linear(400, 20), nn.Linear(400, 20)
+            self.hidden, self.mu, self.log_var = (
+                nn.Linear(784, 400),
+                nn.Linear(400, 20),
+                nn.Linear(400, 20),
+            )
             self.widen, self.out = nn.Linear(20, 400), nn.Linear(400, 784)
 
         def forward(self, x, noise):
@@ -225,7 +243,9 @@ def resblock(engine):
 
 @row("wgan-gp", "step", images=64)
 def wgan_gp(engine):
-    """A critic step with gradient penalty on the 32 px discriminator (no batch norm in a critic)."""
+    """A critic step with gradient penalty on the 32 px discriminator (no batch norm in a
+    critic).
+    """
     nn = engine.nn
     critic = nn.Sequential(
         nn.Conv2d(1, 32, 4, 2, 1), nn.LeakyReLU(0.2),
@@ -249,7 +269,10 @@ def wgan_gp(engine):
         return loss
 
     def numbers():
-        return [np.array([float(step()) for _ in range(3)]), *(engine.numpy(p) for p in critic.parameters())]
+        return [
+            np.array([float(step()) for _ in range(3)]),
+            *(engine.numpy(p) for p in critic.parameters()),
+        ]
 
     return step, numbers
 
@@ -274,7 +297,11 @@ def _layer(make, *shape):
 
         def numbers():
             step()
-            return [engine.numpy(x.grad), *(engine.numpy(p.grad) for p in net.parameters()), engine.numpy(net(x))]
+            return [
+                engine.numpy(x.grad),
+                *(engine.numpy(p.grad) for p in net.parameters()),
+                engine.numpy(net(x)),
+            ]
 
         return step, numbers
 
@@ -287,8 +314,22 @@ for _name, _make, *_shape in [
     ("conv4x4s2-256", lambda nn: nn.Conv2d(256, 512, 4, 2, 1, bias=False), 64, 256, 8, 8),
     ("conv4x4s2-rgb", lambda nn: nn.Conv2d(3, 64, 4, 2, 1, bias=False), 64, 3, 64, 64),
     ("conv3x3s1-64", lambda nn: nn.Conv2d(64, 64, 3, 1, 1), 8, 64, 64, 64),
-    ("transposed4x4s2-128", lambda nn: nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), 64, 128, 16, 16),
-    ("transposed4x4s2-rgb", lambda nn: nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False), 64, 64, 32, 32),
+    (
+        "transposed4x4s2-128",
+        lambda nn: nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+        64,
+        128,
+        16,
+        16,
+    ),
+    (
+        "transposed4x4s2-rgb",
+        lambda nn: nn.ConvTranspose2d(64, 3, 4, 2, 1, bias=False),
+        64,
+        64,
+        32,
+        32,
+    ),
     ("batchnorm-64", lambda nn: nn.BatchNorm2d(64), 64, 64, 32, 32),
 ]:
     row(_name, "layer", images=_shape[0], bar=0.7)(_layer(_make, *_shape))
@@ -314,7 +355,9 @@ def adam(engine):
 
 @row("dispatch", "layer", bar=0.7)
 def dispatch(engine):
-    """A hundred recorded multiplications of two numbers: what one operation costs beyond its arithmetic."""
+    """A hundred recorded multiplications of two numbers: what one operation costs beyond its
+    arithmetic.
+    """
     x = engine.tensor(np.array([1.5, -2.0], np.float32)).requires_grad_()
     y = engine.tensor(np.array([0.9, 1.1], np.float32))
 

@@ -1,12 +1,13 @@
 """tinygan against PyTorch, step by step in turns.
 
-    python -m benchmarks.speed [--only dcgan64,vae] [--quick] [--json FILE] [--plot FILE] [--threads 2]
+    python -m benchmarks.speed [--only dcgan64,vae] [--quick] [--json FILE] [--plot FILE] [--threads
+    2]
 
-Each row is written once (benchmarks/rows.py) and runs in both engines, each in a process of its own. The two
-take turns, so noise on the machine hits both; what counts is the median of the ratios of neighbouring
-turns, peer time ÷ tinygan time: above 1, tinygan is faster. PyTorch runs in whichever of its settings
-(memory format, Adam implementation) is fastest for the row. Before anything is timed both must compute the same numbers
-from the same weights and batches.
+Each row is written once (benchmarks/rows.py) and runs in both engines, each in a process of its
+own. The two take turns, so noise on the machine hits both; what counts is the median of the ratios
+of neighbouring turns, peer time ÷ tinygan time: above 1, tinygan is faster. PyTorch runs in
+whichever of its settings (memory format, Adam implementation) is fastest for the row. Before
+anything is timed both must compute the same numbers from the same weights and batches.
 """
 
 import argparse
@@ -48,7 +49,9 @@ class Worker:
 
     def __getattr__(self, command):
         def ask(**arguments):
-            print(json.dumps({"do": command, "with": arguments}), file=self.process.stdin, flush=True)
+            print(
+                json.dumps({"do": command, "with": arguments}), file=self.process.stdin, flush=True
+            )
             answer = self.process.stdout.readline()
             if not answer:
                 raise RuntimeError(f"the {self.engine} process ended in {command}")
@@ -153,18 +156,24 @@ def measure_import(options):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.speed", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     parser.add_argument("--only", help=f"rows, separated by commas: {', '.join([*ROWS, 'import'])}")
     parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each engine")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each engine"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the table for other programs")
     parser.add_argument("--plot", metavar="FILE", help="draw the ratios")
     options = parser.parse_args(arguments)
     options.turns, options.seconds = (5, 4) if options.quick else (41, 25)
     chosen = options.only.split(",") if options.only else [*ROWS, "import"]
     if unknown := set(chosen) - set(ROWS) - {"import"}:
-        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join([*ROWS, 'import'])}")
+        parser.error(
+            f"no row {', '.join(sorted(unknown))}; there are {', '.join([*ROWS, 'import'])}"
+        )
     rows, versions = [], (None, None)
     for name in chosen:
         if name == "import":

@@ -1,9 +1,10 @@
 """A GPU for machines without one: CuPy's manners over NumPy's arithmetic.
 
-`StrictArray` behaves as a CuPy array does where code usually goes wrong. It refuses to meet NumPy arrays, NumPy's
-functions do not take it, every result of a reduction or of `x[0]` is a 0-d array, and each time the host looks at a value
-(`float(x)`, `if x:`, `x.item()`, `x.get()`) is counted, because on a GPU it makes the host wait. `install` puts a module
-that serves such arrays in the place of CuPy, so that the engine's own code for "cuda" runs unchanged.
+`StrictArray` behaves as a CuPy array does where code usually goes wrong. It refuses to meet NumPy
+arrays, NumPy's functions do not take it, every result of a reduction or of `x[0]` is a 0-d array,
+and each time the host looks at a value (`float(x)`, `if x:`, `x.item()`, `x.get()`) is counted,
+because on a GPU it makes the host wait. `install` puts a module that serves such arrays in the
+place of CuPy, so that the engine's own code for "cuda" runs unchanged.
 """
 
 import operator
@@ -124,16 +125,57 @@ for _name in ["shape", "dtype", "ndim", "size", "flags", "strides", "nbytes", "i
 for _name in ["T", "base"]:
     setattr(StrictArray, _name, property(lambda self, name=_name: _up(getattr(self._array, name))))
 for _name in [
-    "all", "any", "argmax", "argmin", "argsort", "astype", "clip", "copy", "cumsum", "dot", "fill", "max", "mean", "min",
-    "prod", "ravel", "repeat", "reshape", "round", "squeeze", "std", "sum", "swapaxes", "take", "transpose", "var", "view",
-]:  # fmt: skip
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "astype",
+    "clip",
+    "copy",
+    "cumsum",
+    "dot",
+    "fill",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "transpose",
+    "var",
+    "view",
+]:
     setattr(StrictArray, _name, _method(_name))
 for _name, _function in {
-    "__bool__": bool, "__float__": float, "__int__": int, "__index__": operator.index, "item": lambda a: a.item(),
+    "__bool__": bool,
+    "__float__": float,
+    "__int__": int,
+    "__index__": operator.index,
+    "item": lambda a: a.item(),
     "tolist": lambda a: a.tolist(),
-}.items():  # fmt: skip
+}.items():
     setattr(StrictArray, _name, _reading(_name, _function))
-for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"]:
+for _name in [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and_",
+    "or_",
+    "xor",
+]:
     _plain, _function = _name.strip("_"), getattr(operator, _name)
     setattr(StrictArray, f"__{_plain}__", _binary(_function))
     setattr(StrictArray, f"__r{_plain}__", _binary(_function, swapped=True))
@@ -141,7 +183,9 @@ for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 for _name in ["lt", "le", "gt", "ge", "eq", "ne"]:
     setattr(StrictArray, f"__{_name}__", _binary(getattr(operator, _name)))
 for _name in ["neg", "invert", "abs"]:
-    setattr(StrictArray, f"__{_name}__", lambda self, f=getattr(operator, _name): _up(f(self._array)))
+    setattr(
+        StrictArray, f"__{_name}__", lambda self, f=getattr(operator, _name): _up(f(self._array))
+    )
 
 
 class _Function:
@@ -179,13 +223,17 @@ class _Generator:
     """A generator whose state lies on the device: a key and a count of draws."""
 
     def __init__(self, key):
-        self.bit_generator = types.SimpleNamespace(_state=StrictArray(np.array([key, 0], np.uint64)))
+        self.bit_generator = types.SimpleNamespace(
+            _state=StrictArray(np.array([key, 0], np.uint64))
+        )
 
     def __getattr__(self, name):
         def draw(*args, **keywords):
             state = self.bit_generator._state._array
             state[1] += 1
-            return _up(getattr(np.random.Generator(np.random.Philox(key=state)), name)(*args, **keywords))
+            return _up(
+                getattr(np.random.Generator(np.random.Philox(key=state)), name)(*args, **keywords)
+            )
 
         return draw
 
@@ -198,12 +246,20 @@ def _on_device(index):
 def _module():
     cupy = StrictModule("cupy", np)
     cupy.ndarray = StrictArray
-    cupy.array = lambda a, dtype=None, order="K": StrictArray(np.array(getattr(a, "_array", a), dtype=dtype, order=order))
-    cupy.asarray = lambda a, dtype=None: a if isinstance(a, StrictArray) and dtype is None else cupy.array(a, dtype)
-    cupy.cuda = types.SimpleNamespace(
-        is_available=lambda: True, runtime=types.SimpleNamespace(getDeviceCount=lambda: 1), Device=_on_device
+    cupy.array = lambda a, dtype=None, order="K": StrictArray(
+        np.array(getattr(a, "_array", a), dtype=dtype, order=order)
     )
-    cupy.random = types.SimpleNamespace(Generator=lambda key: _Generator(key), Philox4x3210=lambda key: key)
+    cupy.asarray = lambda a, dtype=None: (
+        a if isinstance(a, StrictArray) and dtype is None else cupy.array(a, dtype)
+    )
+    cupy.cuda = types.SimpleNamespace(
+        is_available=lambda: True,
+        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
+        Device=_on_device,
+    )
+    cupy.random = types.SimpleNamespace(
+        Generator=lambda key: _Generator(key), Philox4x3210=lambda key: key
+    )
     return cupy
 
 

@@ -1,4 +1,5 @@
-"""The CPU convolution kernels against the definition of convolution, and the threads and scratch memory below them."""
+"""The CPU convolution kernels against the definition of convolution, and the threads and scratch
+memory below them."""
 
 import os
 import threading
@@ -10,7 +11,8 @@ from tinygan.backend.cpu import conv, direct, gemm, layout, threads, winograd, w
 
 
 def reference(x, w, g, stride, padding, dilation, groups):
-    """Convolution and its two gradients in float64, one kernel tap at a time: (y, dx, dw); g may be None."""
+    """Convolution and its two gradients in float64, one kernel tap at a time: (y, dx, dw); g may be
+    None."""
     x, w = x.astype(np.float64), w.astype(np.float64)
     (N, C, H, W), (O, cg, kh, kw) = x.shape, w.shape
     (sh, sw), (ph, pw), (dh, dw_) = stride, padding, dilation
@@ -45,10 +47,24 @@ def in_order(array, order):
 
 
 def error(value, expected):
-    return np.linalg.norm(value.astype(np.float64) - expected) / max(np.linalg.norm(expected), 1e-300)
+    return np.linalg.norm(value.astype(np.float64) - expected) / max(
+        np.linalg.norm(expected), 1e-300
+    )
 
 
-def check(N, C, O, size, kernel, stride, padding, dilation=(1, 1), groups=1, dtype=np.float32, order="contiguous"):
+def check(
+    N,
+    C,
+    O,
+    size,
+    kernel,
+    stride,
+    padding,
+    dilation=(1, 1),
+    groups=1,
+    dtype=np.float32,
+    order="contiguous",
+):
     rng = np.random.default_rng(N * 1000 + C * 100 + O)
     x = in_order(rng.standard_normal((N, C, *size)).astype(dtype), order)
     w = in_order(rng.standard_normal((O, C // groups, *kernel)).astype(dtype), order)
@@ -61,7 +77,9 @@ def check(N, C, O, size, kernel, stride, padding, dilation=(1, 1), groups=1, dty
         conv.conv2d_weight_grad(x, g, kernel, *rest),
     )
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
-    for name, value, expected in zip("y dx dw".split(), results, reference(x, w, g, *rest), strict=True):
+    for name, value, expected in zip(
+        ("y", "dx", "dw"), results, reference(x, w, g, *rest), strict=True
+    ):
         assert value.shape == expected.shape, name
         assert value.dtype == dtype, name
         assert value.transpose(0, 2, 3, 1).flags.c_contiguous, name
@@ -99,7 +117,8 @@ def test_direct_path(geometry, channels, order):
 @pytest.mark.parametrize("order", ["contiguous", "channels_last", "strided"])
 @pytest.mark.parametrize("size", [(4, 4), (5, 9), (8, 8), (13, 6), (16, 18), (31, 33)])
 @pytest.mark.parametrize(
-    "kernel, stride, padding", [(4, 2, (1, 1)), (4, 2, (0, 2)), (3, 1, (1, 1)), (3, 1, (0, 0)), (3, 1, (2, 1))]
+    "kernel, stride, padding",
+    [(4, 2, (1, 1)), (4, 2, (0, 2)), (3, 1, (1, 1)), (3, 1, (0, 0)), (3, 1, (2, 1))],
 )
 def test_winograd_path(kernel, stride, padding, size, order, path):
     with conv.use_path(path):
@@ -109,7 +128,8 @@ def test_winograd_path(kernel, stride, padding, size, order, path):
 
 @pytest.mark.parametrize("path", ["direct", "winograd2", "winograd4"])
 def test_many_pieces(path, monkeypatch):
-    """Budgets so small that images are cut by rows, batches are summed, and every thread has several pieces."""
+    """Budgets so small that images are cut by rows, batches are summed, and every thread has
+    several pieces."""
     for name in ("_TRANSFORM_BYTES", "_PRODUCT_BYTES", "_BATCH_BYTES"):
         monkeypatch.setattr(winograd, name, 20_000)
     monkeypatch.setattr(direct, "_PIECE_BYTES", 5_000)
@@ -133,7 +153,11 @@ def test_empty(N, C, O, dtype):
     for kernel, stride in ((4, 2), (3, 1), (1, 1)):
         k, s, p, d = (kernel, kernel), (stride, stride), (1, 1), (1, 1)
         out = layout.output_size((8, 8), k, s, p, d)
-        x, w, g = np.ones((N, C, 8, 8), dtype), np.ones((O, C, *k), dtype), np.ones((N, O, *out), dtype)
+        x, w, g = (
+            np.ones((N, C, 8, 8), dtype),
+            np.ones((O, C, *k), dtype),
+            np.ones((N, O, *out), dtype),
+        )
         y, dx = conv.conv2d(x, w, s, p, d, 1), conv.conv2d_input_grad(g, w, (8, 8), s, p, d, 1)
         dw = conv.conv2d_weight_grad(x, g, k, s, p, d, 1)
         assert y.shape == g.shape and not y.any() and y.dtype == dtype
@@ -156,7 +180,10 @@ def test_float16_goes_by_float32():
 
 def test_operands_are_left_alone():
     rng = np.random.default_rng(1)
-    arrays = [rng.standard_normal(s).astype(np.float32) for s in ((4, 16, 16, 16), (16, 16, 4, 4), (4, 16, 8, 8))]
+    arrays = [
+        rng.standard_normal(s).astype(np.float32)
+        for s in ((4, 16, 16, 16), (16, 16, 4, 4), (4, 16, 8, 8))
+    ]
     copies = [a.copy() for a in arrays]
     x, w, g = arrays
     rest = ((2, 2), (1, 1), (1, 1), 1)
@@ -177,15 +204,24 @@ def test_choice_of_path(monkeypatch):
     assert conv.chosen_path(*block, np.float32) == "winograd4"
     assert conv.chosen_path(*d_layer, np.float64) == "direct"
     assert conv.chosen_path(*d_layer[:-1], 2, np.float32) == "direct"
-    assert conv.chosen_path((64, 1, 32, 32), (32, 1, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32) == "direct"
-    assert conv.chosen_path((64, 64, 32, 32), (64, 64, 3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32) == "direct"
-    assert conv.chosen_path((1, 512, 4, 4), (512, 512, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32) == "direct"
+    assert (
+        conv.chosen_path((64, 1, 32, 32), (32, 1, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32)
+        == "direct"
+    )
+    assert (
+        conv.chosen_path((64, 64, 32, 32), (64, 64, 3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32)
+        == "direct"
+    )
+    assert (
+        conv.chosen_path((1, 512, 4, 4), (512, 512, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32)
+        == "direct"
+    )
     monkeypatch.setenv("TINYGAN_CONV", "direct")
     assert conv.chosen_path(*d_layer, np.float32) == "direct"
     with conv.use_path("winograd2"):
         assert conv.chosen_path(*d_layer, np.float32) == "winograd2"
     monkeypatch.setenv("TINYGAN_CONV", "fast")
-    with pytest.raises(ValueError, match="TINYGAN_CONV: expected one of auto, direct.*got 'fast'"):
+    with pytest.raises(ValueError, match=r"TINYGAN_CONV: expected one of auto, direct.*got 'fast'"):
         conv.chosen_path(*d_layer, np.float32)
     with pytest.raises(ValueError, match="use_path: expected one of"), conv.use_path("fast"):
         pass
@@ -324,7 +360,9 @@ def test_thread_count_is_checked(monkeypatch):
     monkeypatch.setenv("TINYGAN_THREADS", "3")
     assert threads._default_num_threads() == 3
     monkeypatch.setenv("TINYGAN_THREADS", "many")
-    with pytest.raises(ValueError, match="TINYGAN_THREADS must be a whole number above 0, not 'many'"):
+    with pytest.raises(
+        ValueError, match="TINYGAN_THREADS must be a whole number above 0, not 'many'"
+    ):
         threads._default_num_threads()
 
 
@@ -356,6 +394,24 @@ def test_blas_runs_on_one_thread_inside_and_as_before_outside(two_threads):
             library.set_num_threads(count)
 
 
+def test_blas_is_limited_whichever_thread_begins(two_threads):
+    if not (libraries := threads._numpy_blas_libraries()):
+        pytest.skip("no BLAS whose threads can be set")
+    inside = []
+
+    def use():
+        with threads.single_threaded_blas():
+            inside.append(blas_threads())
+
+    use()
+    for _ in range(2):
+        user = threading.Thread(target=use)
+        user.start()
+        user.join()
+    use()
+    assert inside == [[1] * len(libraries)] * 4
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_child_after_fork_has_a_working_pool(two_threads):
@@ -364,6 +420,8 @@ def test_child_after_fork_has_a_working_pool(two_threads):
     child = os.fork()
     if child == 0:
         try:
+            meeting = threading.Barrier(2)
+            threads.parallel_for(lambda i, j: meeting.wait(10), 2)
             same = all(map(np.array_equal, all_directions(*problem), expected))
             os._exit(0 if same else 1)
         finally:
@@ -377,11 +435,17 @@ def test_child_after_fork_has_a_working_pool(two_threads):
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-@pytest.mark.parametrize("shape", [(3, 4, 5), (300, 64, 200), (64, 100, 900), (5, 9000, 7), (1, 50_000, 20), (700, 33, 1)])
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 4, 5), (300, 64, 200), (64, 100, 900), (5, 9000, 7), (1, 50_000, 20), (700, 33, 1)],
+)
 def test_matmul(shape, two_threads):
     m, k, n = shape
     rng = np.random.default_rng(0)
-    for a, b in ((rng.random((m, k)), rng.random((k, n))), (rng.random((k, m)).T, rng.random((n, k)).T)):
+    for a, b in (
+        (rng.random((m, k)), rng.random((k, n))),
+        (rng.random((k, m)).T, rng.random((n, k)).T),
+    ):
         out = np.full((m, n), np.nan)
         assert gemm.matmul(a, b, out) is out
         np.testing.assert_allclose(out, a @ b, rtol=1e-12)

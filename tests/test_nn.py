@@ -560,6 +560,8 @@ def test_spectral_norm_allows_two_passes_before_one_backward():
     loss = layer(tg.randn(4, 3)).sum() - layer(tg.randn(4, 3)).sum()
     loss.backward()  # the second pass moved u and v, on which the first does not depend any more
     assert layer.weight_orig.grad.shape == (2, 3)
+    loss = layer.eval()(tg.randn(4, 3)).sum() - layer.train()(tg.randn(4, 3)).sum()
+    loss.backward()  # in evaluation too
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_else_is_drawn():

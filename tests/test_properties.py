@@ -26,7 +26,10 @@ def same(ours, numpys):
 
 
 @bounded
-@given(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, min_side=0, max_side=4), st.sampled_from(["add", "mul", "sub"]))
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, min_side=0, max_side=4),
+    st.sampled_from(["add", "mul", "sub"]),
+)
 def test_arithmetic_broadcasts_as_in_numpy(shapes, name):
     x, y = (leaf(shape, i) for i, shape in enumerate(shapes.input_shapes))
     out = getattr(tg, name)(x, y)
@@ -87,11 +90,21 @@ def test_indexing_reads_writes_and_differentiates_as_in_numpy(data):
 @given(st.data())
 def test_reductions_over_any_axes(data):
     x = leaf(data.draw(filled))
-    dims = data.draw(st.none() | st.sets(st.integers(-x.ndim, x.ndim - 1), max_size=x.ndim).map(tuple)) if x.ndim else None
+    dims = (
+        data.draw(st.none() | st.sets(st.integers(-x.ndim, x.ndim - 1), max_size=x.ndim).map(tuple))
+        if x.ndim
+        else None
+    )
     if dims is not None and len({d % x.ndim for d in dims}) < len(dims):
         dims = tuple({d % x.ndim for d in dims})
     keep = data.draw(st.booleans())
-    for name, reference in {"sum": np.sum, "mean": np.mean, "amax": np.max, "amin": np.min, "prod": np.prod}.items():
+    for name, reference in {
+        "sum": np.sum,
+        "mean": np.mean,
+        "amax": np.max,
+        "amin": np.min,
+        "prod": np.prod,
+    }.items():
         out = getattr(tg, name)(x, dims, keep)
         same(out, reference(x.numpy(), axis=dims, keepdims=keep))
         (g,) = tg.grad(out.sum(), x)
@@ -131,7 +144,11 @@ def test_cutting_and_joining_there_and_back(data):
 @bounded
 @given(st.data())
 def test_matmul_broadcasts_as_in_numpy(data):
-    shapes = data.draw(hnp.mutually_broadcastable_shapes(signature="(n?,k),(k,m?)->(n?,m?)", max_dims=2, max_side=3))
+    shapes = data.draw(
+        hnp.mutually_broadcastable_shapes(
+            signature="(n?,k),(k,m?)->(n?,m?)", max_dims=2, max_side=3
+        )
+    )
     x, y = (leaf(shape, i) for i, shape in enumerate(shapes.input_shapes))
     out = x @ y
     same(out, np.matmul(x.numpy(), y.numpy()))

@@ -10,6 +10,7 @@ from tinygan import io, nn, optim
 torch = pytest.importorskip("torch")
 st = pytest.importorskip("safetensors.torch")
 TF = torch.nn.functional
+pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(autouse=True)

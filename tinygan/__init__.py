@@ -9,7 +9,7 @@ tensor([2., 4.])
 
 import numpy as _np
 
-from . import nn, ops, optim
+from . import io, nn, ops, optim
 from .autograd import (
     AnomalyError,
     GradcheckError,
@@ -36,6 +36,7 @@ from .backend import (
     restore_random_state,
     stream,
 )
+from .io import load, save
 from .ops import *  # noqa: F403
 
 float16, float32, float64 = _np.dtype("float16"), _np.dtype("float32"), _np.dtype("float64")

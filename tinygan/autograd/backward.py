@@ -12,8 +12,8 @@ from contextlib import nullcontext
 import numpy as np
 
 from .graph import Node
-from .mode import mode, no_grad
 from .interop import as_array
+from .mode import mode, no_grad
 from .tensor import Tensor
 
 

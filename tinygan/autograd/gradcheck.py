@@ -29,7 +29,7 @@ def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) 
     True
     """
     inputs = _as_inputs(inputs)
-    random = np.random.default_rng(seed)
+    random = _directions(seed, 1)
     active = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     for x in active:
         if x.dtype != np.float64:
@@ -66,7 +66,7 @@ def gradgradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed
     its own weights.
     """
     inputs = _as_inputs(inputs)
-    random = np.random.default_rng(seed + 1)
+    random = _directions(seed, 2)
     active = [i for i, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     weights = [_like(random, out).requires_grad_() for out in _outputs(fn, inputs)]
 
@@ -77,6 +77,13 @@ def gradgradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed
         return [g for g in gs if g is not None and g.requires_grad]
 
     return gradcheck(first, [*inputs, *weights], eps, atol, rtol, directions, seed)
+
+
+def _directions(seed, order):
+    """A generator that no caller is likely to have made the inputs with: directions equal to the
+    inputs are special, and hide errors.
+    """
+    return np.random.default_rng([seed, order, 0x6772_6164])
 
 
 def _as_inputs(inputs):

@@ -64,7 +64,8 @@ class Node:
         if allowed is None:
             results = [rule(self, g) for rule in plan.rules]
         else:
-            results = [rule(self, g) if e in allowed else None for rule, e in zip(plan.rules, edges)]
+            pairs = zip(plan.rules, edges)
+            results = [rule(self, g) if edge in allowed else None for rule, edge in pairs]
         if self.op.elementwise and self.shapes is not None:
             for k, i in enumerate(plan.positions):
                 if results[k] is not None:

@@ -53,7 +53,9 @@ class _Conv(Module):
             self.padding = padding
         else:
             self.padding = _numbers(f"{name} padding", padding, self.dims, 0)
-        self.weight = empty_parameter(*self._weight_shape(), device=device, dtype=dtype)
+        o, i, *window = self._weight_shape()  # channels last in memory, as the kernels read them
+        self.weight = empty_parameter(o, *window, i, device=device, dtype=dtype)
+        self.weight.array = self.weight.array.transpose(0, -1, *range(1, self.dims + 1))
         self.bias = empty_parameter(out_channels, device=device, dtype=dtype) if bias else None
         self.reset_parameters()
 

@@ -168,7 +168,8 @@ sigmoid = _unary(
 )
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
 relu = _unary(
-    "relu", lambda xp, x: kernels(x).relu(x), x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0)
+    "relu", lambda xp, x: kernels(x).relu(x),
+    x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0),
 )  # fmt: skip
 _leaky_relu = _unary(
     "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),

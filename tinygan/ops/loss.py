@@ -9,7 +9,6 @@ from .elementwise import abs, clamp, exp, log, relu, sigmoid, square, where
 from .reduce import log_softmax
 
 
-
 def _logarithm(x):
     return clamp(log(x), -100.0)
 

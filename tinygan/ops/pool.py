@@ -143,7 +143,7 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=F
         return _apply_matrices(x, *(_bilinear(*axis, align_corners) for axis in axes))
     if mode != "nearest":
         raise ValueError(f"interpolate: expected mode 'nearest' or 'bilinear', got {mode!r}")
-    if all(m == n / step and m % n == 0 for n, m, step in axes):  # a whole factor: copies side by side
+    if all(m % n == 0 and m * step == n for n, m, step in axes):  # whole factors: make copies
         n, c = x.shape[:2]
         a, b = size[0] // h, size[1] // w
         return x.reshape(n, c, h, 1, w, 1).expand(n, c, h, a, w, b).reshape(n, c, *size)

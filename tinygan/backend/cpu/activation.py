@@ -1,8 +1,9 @@
 """Activations and their derivatives, in pieces that stay in the cache, on all threads.
 
 NumPy's vectorised inner loops differ widely in speed: `maximum` of an array and a scalar takes five
-times as long as of two arrays, and `where` a hundred times as long as arithmetic, because it branches on
-every element. So the scalar 0 is a block of zeros here, and a choice is a multiplication:
+times as long as of two arrays, and `where` a hundred times as long as arithmetic, because it
+branches on every element. So the scalar 0 is a block of zeros here, and a choice is a
+multiplication:
 
     leaky_relu(x)   = max(x, s·x)
     its gradient    = g·(s + (1 − s)·[y > 0])
@@ -11,18 +12,17 @@ every element. So the scalar 0 is a block of zeros here, and a choice is a multi
 import numpy as np
 
 from .. import portable
-from .threads import parallel_for
+from .pieces import PIECE, new_in_pieces
 from .workspace import scratch
 
-_PIECE = 1 << 15
-_zeros = {np.dtype(t): np.zeros(_PIECE, t) for t in ("float32", "float64")}
+_zeros = {np.dtype(t): np.zeros(PIECE, t) for t in ("float32", "float64")}
 
 
 def relu(x):
     if x.dtype not in _zeros:
         return portable.relu(x)
     zeros = _zeros[x.dtype]
-    return _in_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), x)
+    return new_in_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), x)
 
 
 def leaky_relu(x, slope):
@@ -32,7 +32,7 @@ def leaky_relu(x, slope):
     def piece(out, x):
         np.maximum(x, np.multiply(x, slope, out=_term(x)), out=out)
 
-    return _in_pieces(piece, x)
+    return new_in_pieces(piece, x)
 
 
 def leaky_relu_gradient(g, y, slope):
@@ -49,11 +49,11 @@ def leaky_relu_gradient(g, y, slope):
         factor += slope
         np.multiply(g, factor, out=out)
 
-    return _in_pieces(piece, g, y)
+    return new_in_pieces(piece, g, y)
 
 
 def tanh(x):
-    return _in_pieces(lambda out, x: np.tanh(x, out=out), x)
+    return new_in_pieces(lambda out, x: np.tanh(x, out=out), x)
 
 
 def tanh_gradient(g, y):
@@ -64,7 +64,7 @@ def tanh_gradient(g, y):
         np.subtract(1, term, out=term)
         np.multiply(g, term, out=out)
 
-    return _in_pieces(piece, g, y)
+    return new_in_pieces(piece, g, y)
 
 
 def sigmoid(x):
@@ -80,39 +80,8 @@ def sigmoid(x):
         out += 1
         np.reciprocal(out, out=out)
 
-    return _in_pieces(piece, x)
+    return new_in_pieces(piece, x)
 
 
 def _term(like):
     return scratch("activation term", like.shape, like.dtype)
-
-
-def _in_pieces(function, *arrays):
-    """out[...] = function(arrays...), piece by piece along memory, whatever the order of the axes."""
-    out = np.empty_like(arrays[0])
-    for last in (False, True):
-        flat = [_flat(array, last) for array in (out, *arrays)]
-        if all(part is not None for part in flat):
-            _run(function, *flat)
-            return out
-    out = np.empty(out.shape, out.dtype)
-    _run(function, out.reshape(-1), *(np.ascontiguousarray(a).reshape(-1) for a in arrays))
-    return out
-
-
-def _flat(array, last):
-    """The elements as they lie in memory, channels last or in C order; None when they do not."""
-    if last and array.ndim > 2:
-        array = np.moveaxis(array, 1, -1)
-    return array.reshape(-1) if array.flags.c_contiguous else None
-
-
-def _run(function, out, *arrays):
-    if out.size <= _PIECE:
-        function(out, *arrays)
-        return
-
-    def run(start, stop):
-        function(out[start:stop], *(a[start:stop] for a in arrays))
-
-    parallel_for(run, out.size, _PIECE)

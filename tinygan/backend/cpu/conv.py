@@ -1,13 +1,13 @@
 """Two-dimensional convolution on the CPU: forward, data gradient, weight gradient.
 
-Arrays are logically NCHW as in PyTorch; results are channels-last memory behind an NCHW view, and operands that lie
-channels-last (activations N, H, W, C; weights O, kh, kw, C) are used without a copy. The data gradient is also the
-forward pass of the transposed convolution. The three are closed under differentiation.
+Arrays are logically NCHW as in PyTorch; results are channels-last memory behind an NCHW view, and
+operands that lie channels-last (activations N, H, W, C; weights O, kh, kw, C) are used without a
+copy. The data gradient is also the forward pass of the transposed convolution. The three are closed
+under differentiation.
 
-Two algorithms stand behind each: `direct` takes every case, `winograd` the 4x4 stride-2 and 3x3 stride-1 kernels in
-float32 where fewer multiplications pay for its transforms. TINYGAN_CONV=direct switches the second off; `use_path` does
-so for a while.
-"""
+Two algorithms stand behind each: `direct` takes every case, `winograd` the 4x4 stride-2 and 3x3
+stride-1 kernels in float32 where fewer multiplications pay for its transforms. TINYGAN_CONV=direct
+switches the second off; `use_path` does so for a while."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,8 @@ _forced_path: ContextVar[str | None] = ContextVar("forced_path", default=None)
 
 @contextmanager
 def use_path(path: str) -> Iterator[None]:
-    """Inside, convolutions take `path`: "direct", "winograd2", "winograd4" (tiles of 2 or 4 pixels) or "auto".
+    """Inside, convolutions take `path`: "direct", "winograd2", "winograd4" (tiles of 2 or 4 pixels)
+    or "auto".
 
     A convolution that the path cannot do goes direct.
     """
@@ -41,7 +42,8 @@ def use_path(path: str) -> Iterator[None]:
 
 
 def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype) -> str:
-    """The path for x (N, C, H, W) and weight (O, C / groups, kh, kw): "direct", "winograd2" or "winograd4"."""
+    """The path for x (N, C, H, W) and weight (O, C / groups, kh, kw): "direct", "winograd2" or
+    "winograd4"."""
     path = _forced_path.get() or os.environ.get("TINYGAN_CONV") or "auto"
     if path not in PATHS:
         raise ValueError(f"TINYGAN_CONV: expected one of {', '.join(PATHS)}, got {path!r}")

@@ -1,18 +1,21 @@
-"""Convolution as matrix products over windows ("im2col"), for every stride, padding, dilation and group count.
+"""Convolution as matrix products over windows ("im2col"), for every stride, padding, dilation and
+group count.
 
-With x[n, :, r, c] the input, w[o, c, i, j] the weight and (s, p, d) stride, padding, dilation, a convolution is
+With x[n, :, r, c] the input, w[o, c, i, j] the weight and (s, p, d) stride, padding, dilation, a
+convolution is
 
     y[n, o, r, q]  = sum_{c, i, j}  w[o, c, i, j] x[n, c, s r + d i - p, s q + d j - p]
 
-Write every window of x as one row of a matrix `columns` (pixels of y, kh kw C) and the weight as `w` (O, kh kw C):
+Write every window of x as one row of a matrix `columns` (pixels of y, kh kw C) and the weight as
+`w` (O, kh kw C):
 
     forward           y       = columns w^T
     data gradient     columns = g w,   every window added back to where it came from ("col2im")
     weight gradient   w       = g^T columns
 
-The matrix of windows is kh kw / s² times as large as x. It is made piece by piece, so that a piece stays in the cache,
-and the threads share the pieces. Arrays here are channels-last: x (N, H, W, C), w (O, kh, kw, C / groups), y (N, H, W, O).
-"""
+The matrix of windows is kh kw / s² times as large as x. It is made piece by piece, so that a piece
+stays in the cache, and the threads share the pieces. Arrays here are channels-last: x (N, H, W, C),
+w (O, kh, kw, C / groups), y (N, H, W, O)."""
 
 import numpy as np
 
@@ -23,20 +26,20 @@ from .workspace import scratch
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
 
-_PIECE_BYTES = 1 << 20  # of window matrix; half of it fits in a typical L2 cache beside the operands
+_PIECE_BYTES = 1 << 20  # of the matrix of windows made at a time
 
 
 def conv2d(x, weight, stride, padding, dilation, groups):
     """x (N, H, W, C), weight (O, kh, kw, C / groups) -> y (N, oh, ow, O)."""
     O, *kernel_size, _ = weight.shape
-    N, H, W, C = x.shape
+    N, H, W, _ = x.shape
     oh, ow = output_size((H, W), kernel_size, stride, padding, dilation)
     y = np.empty((N, oh, ow, O), x.dtype)
     if x.size == 0 or y.size == 0 or weight.size == 0:
         y.fill(0)
         return y
     if _is_one_product((H, W), kernel_size, stride, padding, groups):
-        rows = N if (H, W) == tuple(kernel_size) else N * H * W
+        rows = N * oh * ow
         matmul(x.reshape(rows, -1), weight.reshape(O, -1).T, y.reshape(rows, O))
         return y
     w = _group_matrices(weight, groups).transpose(0, 2, 1)
@@ -89,7 +92,8 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
         rows = N * oh * ow
         matmul(g.reshape(rows, O).T, x.reshape(rows, -1), dw.reshape(O, -1))
         return dw
-    # Every thread sums over its own share of the pieces; the shares are added in order, so the result does not vary.
+    # Every thread sums over its own share of the pieces; the shares are added in order, so that
+    # the result does not vary.
     row_bytes = ow * dw[0].size * groups * x.itemsize
     pieces = cut(N, oh, row_bytes, max(_PIECE_BYTES, 2 * dw.nbytes))
     shares = min(get_num_threads(), len(pieces))
@@ -103,7 +107,9 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
             if number == 0:
                 np.matmul(rows, columns, out=sums[share])
             else:
-                sums[share] += np.matmul(rows, columns, out=scratch("weight_grad_piece", sums.shape[1:], x.dtype))
+                sums[share] += np.matmul(
+                    rows, columns, out=scratch("weight_grad_piece", sums.shape[1:], x.dtype)
+                )
 
     parallel_for(work, shares)
     np.sum(sums, axis=0, out=dw.reshape(sums.shape[1:]))
@@ -111,7 +117,8 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
 
 
 def _is_one_product(input_size, kernel_size, stride, padding, groups) -> bool:
-    """Each window is a pixel, or the one window is the image: then `columns` is x itself, reshaped."""
+    """Each window is a pixel, or the one window is the image: then `columns` is x itself,
+    reshaped."""
     if groups != 1 or tuple(padding) != (0, 0):
         return False
     whole_image = tuple(input_size) == tuple(kernel_size)
@@ -130,8 +137,11 @@ def _group_rows(y: np.ndarray, piece: Piece, groups: int) -> np.ndarray:
     return part.reshape(-1, groups, y.shape[3] // groups).transpose(1, 0, 2)
 
 
-def _columns(x, piece: Piece, ow: int, kernel_size, stride, padding, dilation, groups) -> np.ndarray:
-    """The windows of the piece's output pixels as rows: (groups, pixels, kh kw C / groups), in scratch memory."""
+def _columns(
+    x, piece: Piece, ow: int, kernel_size, stride, padding, dilation, groups
+) -> np.ndarray:
+    """The windows of the piece's output pixels as rows: (groups, pixels, kh kw C / groups), in
+    scratch memory."""
     (kh, kw), C = kernel_size, x.shape[3]
     count = (piece.r1 - piece.r0 - 1) * stride[0] + dilation[0] * (kh - 1) + 1
     width = (ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1
@@ -149,17 +159,19 @@ def _columns(x, piece: Piece, ow: int, kernel_size, stride, padding, dilation, g
 
 
 def _few_channels(kw: int, C: int, groups: int) -> bool:
-    """A row of a window is so short that copying rows of the image (columns transposed) is faster."""
+    """A row of a window is so short that copying rows of the image (columns transposed) is
+    faster."""
     return groups == 1 and kw * C <= 16
 
 
 def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation) -> None:
     """The piece's rows of dx: all windows of g w that touch them, added up."""
     (kh, kw), groups, cg = kernel_size, w.shape[0], w.shape[2] // (kernel_size[0] * kernel_size[1])
-    _, H, W, C = dx.shape
+    W, C = dx.shape[2:]
     _, oh, ow, _ = g.shape
     reach = dilation[0] * (kh - 1)
-    first = max(0, -(-(piece.r0 + padding[0] - reach) // stride[0]))  # first row of g that reaches dx row r0
+    # rows [first, last) of g reach rows [r0, r1) of dx
+    first = max(0, -(-(piece.r0 + padding[0] - reach) // stride[0]))
     last = min(oh, (piece.r1 - 1 + padding[0]) // stride[0] + 1)
     images, rows = piece.n1 - piece.n0, max(0, last - first)
 
@@ -169,7 +181,9 @@ def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation)
     width = max((ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1, W + padding[1])
     few_channels = _few_channels(kw, C, groups)
     if few_channels:
-        padded = scratch("overlap", (1, cg, images, height, width), g.dtype).transpose(2, 3, 4, 0, 1)
+        padded = scratch("overlap", (1, cg, images, height, width), g.dtype).transpose(
+            2, 3, 4, 0, 1
+        )
     else:
         padded = scratch("overlap", (images, height, width, groups, cg), g.dtype)
     padded.fill(0)

@@ -1,4 +1,5 @@
-"""Matrix products cut to suit BLAS: one large product shared among the threads, or tall ones in small blocks."""
+"""Matrix products cut to suit BLAS: one large product shared among the threads, or tall ones in
+small blocks."""
 
 import numpy as np
 
@@ -11,7 +12,8 @@ _SMALL = 200_000  # multiplications that one thread finishes before another has 
 
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """out = a @ b for matrices (m, k) and (k, n); the rows, the columns or the sum is split, whichever is longest."""
+    """out = a @ b for matrices (m, k) and (k, n); the rows, the columns or the sum is split,
+    whichever is longest."""
     (m, k), n = a.shape, b.shape[1]
     threads = get_num_threads()
     if m * n * k < _SMALL:
@@ -30,7 +32,8 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def _split_sum(a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> np.ndarray:
-    """Each thread sums over its share of k; the shares are added in order, so the result does not vary."""
+    """Each thread sums over its share of k; the shares are added in order, so the result does not
+    vary."""
     k = a.shape[1]
     chunk = -(-k // threads)
     shares = scratch("gemm_shares", (-(-k // chunk), *out.shape), out.dtype)
@@ -39,11 +42,11 @@ def _split_sum(a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> n
 
 
 def matmul_tall(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """out = a @ b for stacks of tall matrices (..., rows, k) and small ones (..., k, n), on the calling thread.
+    """out = a @ b for stacks of tall matrices (..., rows, k) and small ones (..., k, n), on the
+    calling thread.
 
-    Where b is small, 64 rows at a time: BLAS packs its operands into buffers first, except when they are small anyway,
-    and packing a costs about as much as multiplying it by few columns.
-    """
+    Where b is small, 64 rows at a time: BLAS packs its operands into buffers first, except when
+    they are small anyway, and packing a costs about as much as multiplying it by few columns."""
     rows, k = a.shape[-2:]
     n = b.shape[-1]
     if k * n <= 8192 and rows % 64 == 0 and rows > 64:

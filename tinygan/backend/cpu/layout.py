@@ -1,8 +1,8 @@
 """How convolution operands lie in memory, and how the work on them is cut into pieces.
 
-Arrays are logically (N, C, H, W) and (O, C, kh, kw); the kernels want channels last, (N, H, W, C) and (O, kh, kw, C),
-where a pixel's channels, and a whole row of a window, are neighbours. An array that already lies like that is used in
-place. Results are channels-last memory behind an NCHW view.
+Arrays are logically (N, C, H, W) and (O, C, kh, kw); the kernels want channels last, (N, H, W, C)
+and (O, kh, kw, C), where a pixel's channels, and a whole row of a window, are neighbours. An array
+that already lies like that is used in place. Results are channels-last memory behind an NCHW view.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,15 @@ import numpy as np
 from .threads import get_num_threads, parallel_for
 from .workspace import scratch
 
-__all__ = ["Piece", "channels_first", "channels_last", "cut", "output_size", "padded_rows", "windows"]
+__all__ = [
+    "Piece",
+    "channels_first",
+    "channels_last",
+    "cut",
+    "output_size",
+    "padded_rows",
+    "windows",
+]
 
 
 def channels_last(x: np.ndarray) -> np.ndarray:
@@ -36,7 +44,8 @@ def channels_first(x: np.ndarray) -> np.ndarray:
 
 
 def output_size(size, kernel_size, stride, padding, dilation) -> tuple[int, int]:
-    """Positions of the window along each axis: floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1."""
+    """Positions of the window along each axis: floor((size + 2 padding - dilation (kernel - 1) - 1)
+    / stride) + 1."""
     return tuple(
         (n + 2 * p - d * (k - 1) - 1) // s + 1
         for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True)
@@ -52,8 +61,11 @@ class Piece(NamedTuple):
     r1: int
 
 
-def cut(images: int, rows: int, bytes_per_row: int, budget: int, fewest: int | None = None) -> list[Piece]:
-    """Cut `images` of `rows` each into pieces whose scratch fills about `budget` bytes, at least `fewest` if possible."""
+def cut(
+    images: int, rows: int, bytes_per_row: int, budget: int, fewest: int | None = None
+) -> list[Piece]:
+    """Cut `images` of `rows` each into pieces whose scratch fills about `budget` bytes, at least
+    `fewest` if possible."""
     fewest = get_num_threads() if fewest is None else fewest
     if images == 0 or rows == 0:
         return []
@@ -74,12 +86,14 @@ def _even_bounds(n: int, pieces: int) -> list[tuple[int, int]]:
     return [(n * i // pieces, n * (i + 1) // pieces) for i in range(pieces)]
 
 
-def padded_rows(x: np.ndarray, piece: Piece, first: int, count: int, left: int, width: int) -> np.ndarray:
-    """Rows [first, first + count) of the piece's images, `left` columns in from the left edge of rows `width` wide.
+def padded_rows(
+    x: np.ndarray, piece: Piece, first: int, count: int, left: int, width: int
+) -> np.ndarray:
+    """Rows [first, first + count) of the piece's images, `left` columns in from the left edge of
+    rows `width` wide.
 
-    x: (N, H, W, C). Rows and columns outside the image are zero; `first` may be negative. The result is scratch memory,
-    or a view of x where nothing has to be filled in.
-    """
+    x: (N, H, W, C). Rows and columns outside the image are zero; `first` may be negative. The
+    result is scratch memory, or a view of x where nothing has to be filled in."""
     _, height, image_width, channels = x.shape
     images = piece.n1 - piece.n0
     if left == 0 and width == image_width and first >= 0 and first + count <= height:
@@ -92,12 +106,15 @@ def padded_rows(x: np.ndarray, piece: Piece, first: int, count: int, left: int, 
     padded[:, bottom:] = 0
     padded[:, top:bottom, :left] = 0
     padded[:, top:bottom, left + used :] = 0
-    padded[:, top:bottom, left : left + used] = x[piece.n0 : piece.n1, first + top : first + bottom, :used]
+    padded[:, top:bottom, left : left + used] = x[
+        piece.n0 : piece.n1, first + top : first + bottom, :used
+    ]
     return padded
 
 
 def windows(x: np.ndarray, rows: int, columns: int, kernel_size, stride, dilation) -> np.ndarray:
-    """All windows of a padded x (N, H, W, C), as an overlapping view (N, rows, columns, kh, kw, C)."""
+    """All windows of a padded x (N, H, W, C), as an overlapping view (N, rows, columns, kh, kw,
+    C)."""
     n, h, w, c = x.strides
     shape = (x.shape[0], rows, columns, *kernel_size, x.shape[3])
     strides = (n, h * stride[0], w * stride[1], h * dilation[0], w * dilation[1], c)

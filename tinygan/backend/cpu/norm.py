@@ -1,23 +1,27 @@
 """Normalisation over channels-last memory, in pieces that stay in the cache, on all threads.
 
-Batch norm takes its statistics over all pixels of all images, instance norm over the pixels of each.
-Both see their input as (B, M, C): B sets of M pixels, C channels side by side. With a = γ/σ,
+Batch norm takes its statistics over all pixels of all images, instance norm over the pixels of
+each. Both see their input as (B, M, C): B sets of M pixels, C channels side by side. With a = γ/σ,
 
-    forward     mean and squared deviations of each piece, joined exactly (Chan et al.); then y = a·x + (β − a·μ)
-    gradient    S₁ = Σ g and S₂ = Σ g·(x − μ) per channel, then  dx = a·(g − S₁/M − (x − μ)·S₂/(M·σ²))
+    forward     mean and squared deviations of each piece, joined exactly (Chan et al.);
+                then  y = a·x + (β − a·μ)
+    gradient    S₁ = Σ g and S₂ = Σ g·(x − μ) per channel;
+                then  dx = a·(g − S₁/M − (x − μ)·S₂/(M·σ²))
 
-where the second line is the textbook formula with its terms per channel gathered, so that each pixel
-costs two multiplications. Sums over a piece are products with a row of ones, which BLAS does best.
+where the second line is the textbook formula with its terms per channel gathered, so that each
+pixel costs two multiplications. Sums over a piece are products with a row of ones, which BLAS does
+best.
 """
 
 import numpy as np
 
 from .. import portable
-from .layout import channels_first
 from .threads import parallel_for
 from .workspace import scratch
 
-_PIECE = 1 << 16  # elements of a piece: 256 KiB of float32, so that a few of them share the L2 cache
+_PIECE = (
+    1 << 16
+)  # elements of a piece: 256 KiB of float32, so that a few of them share the L2 cache
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
 
 
@@ -92,7 +96,9 @@ def _as_statistic(values, like):
 
 
 def _for_pieces(shape, function):
-    """Call `function(b, slice of pixels)` for every piece, on all threads; returns how many per set."""
+    """Call `function(b, slice of pixels)` for every piece, on all threads; returns how many per
+    set.
+    """
     sets, pixels, channels = shape
     length = max(1, min(pixels, _PIECE // channels))
     count = -(-pixels // length)
@@ -116,7 +122,9 @@ def _pieces_of(shape):
 
 
 def _statistics(rows):
-    """Mean and variance per set and channel, in float64: each piece about its own mean, then joined."""
+    """Mean and variance per set and channel, in float64: each piece about its own mean, then
+    joined.
+    """
     sets, pixels, channels = rows.shape
     length, count = _pieces_of(rows.shape)
     means = np.empty((sets, count, channels))

@@ -1,17 +1,18 @@
 """A small persistent thread pool, and one BLAS thread per worker while it runs.
 
-NumPy releases the interpreter lock inside array operations and matrix products, so Python threads do use all cores. A
-loop is cut into pieces, and the calling thread and the workers take pieces until none is left:
+NumPy releases the interpreter lock inside array operations and matrix products, so Python threads
+do use all cores. A loop is cut into pieces, and the calling thread and the workers take pieces
+until none is left:
 
-    parallel_for(lambda start, stop: np.add(a[start:stop], b[start:stop], out=c[start:stop]), len(a), chunk=4096)
+    parallel_for(lambda start, stop: np.add(a[start:stop], b[start:stop], out=c[start:stop]),
+    len(a), chunk=4096)
 
-The caller works too and never waits for a worker that has not begun, so loops may be started from several threads at
-once. A loop inside a loop runs serially. Which thread takes which piece is left to chance; results must therefore depend
-on the cut alone, which the caller decides.
+The caller works too and never waits for a worker that has not begun, so loops may be started from
+several threads at once. A loop inside a loop runs serially. Which thread takes which piece is left
+to chance; results must therefore depend on the cut alone, which the caller decides.
 
-While pieces run, BLAS is limited to one thread (two levels of threads would fight for the same cores); the user's
-setting comes back when the last loop ends.
-"""
+While pieces run, BLAS is limited to one thread (two levels of threads would fight for the same
+cores); the user's setting comes back when the last loop ends."""
 
 import os
 import threading
@@ -53,7 +54,8 @@ def set_num_threads(count: int) -> None:
 
 
 class _BlasLimit:
-    """Counts the regions that want a single-threaded BLAS; the first one sets it, the last one restores it."""
+    """Counts the regions that want a single-threaded BLAS; the first one sets it, the last one
+    restores it."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -79,7 +81,10 @@ class _BlasLimit:
     def _apply(self, counts):
         for library, count, saved in zip(self.libraries, counts, self.saved, strict=True):
             if saved != 1:
-                library.set_num_threads(count)
+                # threadpoolctl 3.8's own setter ignores all Python threads but the first one that
+                # called it. The lock above keeps the threads apart already.
+                setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
+                setter(count)
 
     def reset_after_fork(self):
         self.lock = threading.Lock()
@@ -89,7 +94,8 @@ class _BlasLimit:
 
 
 def _numpy_blas_libraries() -> list:
-    """The BLAS that NumPy was built with; every BLAS in the process where that one cannot be told from its path."""
+    """The BLAS that NumPy was built with; every BLAS in the process where that one cannot be told
+    from its path."""
     found = [c for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
     home = os.path.dirname(np.__file__)
     return [c for c in found if c.filepath.startswith(home)] or found
@@ -110,7 +116,8 @@ def single_threaded_blas():
 
 
 class _Loop:
-    """The pieces of one parallel loop: taken one after another, finished when every piece that was taken is done."""
+    """The pieces of one parallel loop: taken one after another, finished when every piece that was
+    taken is done."""
 
     def __init__(self, function: Callable[[int, int], None], n: int, chunk: int):
         self.function, self.n, self.chunk = function, n, chunk
@@ -174,7 +181,9 @@ class _Pool:
             while self.size < helpers:
                 self.size += 1
                 name = f"tinygan-worker-{self.size}"
-                threading.Thread(target=self._run, args=(self.queue,), name=name, daemon=True).start()
+                threading.Thread(
+                    target=self._run, args=(self.queue,), name=name, daemon=True
+                ).start()
         for _ in range(helpers):
             self.queue.put(loop)
 
@@ -189,11 +198,12 @@ _pool = _Pool()
 
 
 def parallel_for(function: Callable[[int, int], None], n: int, chunk: int = 1) -> None:
-    """Call `function(start, stop)` for the pieces `[0, chunk)`, `[chunk, 2 chunk)`, … of `range(n)`, on all threads.
+    """Call `function(start, stop)` for the pieces `[0, chunk)`, `[chunk, 2 chunk)`, … of
+    `range(n)`, on all threads.
 
-    The pieces run in any order and at the same time, so they must write to different places. The first exception that a
-    piece raises is raised here, after the pieces that had begun are over; pieces that had not begun are dropped.
-    """
+    The pieces run in any order and at the same time, so they must write to different places. The
+    first exception that a piece raises is raised here, after the pieces that had begun are over;
+    pieces that had not begun are dropped."""
     if n <= 0:
         return
     threads = min(_num_threads, -(-n // chunk))
@@ -213,7 +223,8 @@ def parallel_for(function: Callable[[int, int], None], n: int, chunk: int = 1) -
 
 
 def _after_fork_in_child() -> None:
-    """Only the forking thread lives on in the child: the pool starts empty, and no other loop is under way."""
+    """Only the forking thread lives on in the child: the pool starts empty, and no other loop is
+    under way."""
     global _pool
     _pool = _Pool()
     _local.inside_loop = False

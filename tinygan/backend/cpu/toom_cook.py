@@ -1,7 +1,9 @@
-"""The small matrices of minimal filtering, F(m, r): m outputs of an r-tap filter from m + r - 1 multiplications.
+"""The small matrices of minimal filtering, F(m, r): m outputs of an r-tap filter from m + r - 1
+multiplications.
 
-Two polynomials of degree m - 1 and r - 1 are multiplied by evaluating both at m + r - 1 points, multiplying the values,
-and interpolating. The same matrices, transposed, make the one-dimensional filter (Winograd, 1980)
+Two polynomials of degree m - 1 and r - 1 are multiplied by evaluating both at m + r - 1 points,
+multiplying the values, and interpolating. The same matrices, transposed, make the one-dimensional
+filter (Winograd, 1980)
 
     y_k = sum_j d_{k + j} g_j           y = A^T [(G g) * (B^T d)],     k < m,  j < r
 
@@ -11,10 +13,10 @@ with points a_0, …, a_{n-2} and infinity, n = m + r - 1:
     G[i, j]   = a_i^j / prod_{l != i} (a_i - a_l)            last row    (0, …, 0, 1)
     B^T[i, :] = coefficients of prod_{l != i} (x - a_l)      last row    those of prod_l (x - a_l)
 
-In two dimensions each matrix acts along rows and along columns. That is one product with its Kronecker square, which a
-BLAS does faster than NumPy does the few additions that the zeros and ones in these matrices would leave. The matrices'
-condition grows with m, and the rounding errors with it: small points, small m.
-"""
+In two dimensions each matrix acts along rows and along columns. That is one product with its
+Kronecker square, which a BLAS does faster than NumPy does the few additions that the zeros and ones
+in these matrices would leave. The matrices' condition grows with m, and the rounding errors with
+it: small points, small m."""
 
 from functools import cache
 from typing import NamedTuple

@@ -1,11 +1,13 @@
-"""Convolution with fewer multiplications: F(m x m, r x r) over tiles, for kernels of r strides (Winograd's algorithm).
+"""Convolution with fewer multiplications: F(m x m, r x r) over tiles, for kernels of r strides
+(Winograd's algorithm).
 
-A convolution with kernel size k = s r and stride s is a convolution with r taps and stride 1 over "phases": pixel
-(s i + a, s j + b) of the padded input becomes channel (a, b, c) of pixel (i, j) in an image with s² C channels. So the
-DCGAN's 4x4 stride-2 layers are r = 2, s = 2, and a residual block's 3x3 layers are r = 3, s = 1.
+A convolution with kernel size k = s r and stride s is a convolution with r taps and stride 1 over
+"phases": pixel (s i + a, s j + b) of the padded input becomes channel (a, b, c) of pixel (i, j) in
+an image with s² C channels. So the DCGAN's 4x4 stride-2 layers are r = 2, s = 2, and a residual
+block's 3x3 layers are r = 3, s = 1.
 
-The image of phases is cut into patches d of n x n pixels, n = m + r - 1, that give m x m outputs each. With the matrices
-of toom_cook.py, and a product over channels for each of the n² indices:
+The image of phases is cut into patches d of n x n pixels, n = m + r - 1, that give m x m outputs
+each. With the matrices of toom_cook.py, and a product over channels for each of the n² indices:
 
     V = B^T d        U = G g        Q = A dy
 
@@ -13,11 +15,12 @@ of toom_cook.py, and a product over channels for each of the n² indices:
     data gradient     d  = B   [ Q U ]         (tiles, O) (O, s² C), overlapping patches added up
     weight gradient   g  = G^T [ Q^T V ]       (O, tiles) (tiles, s² C)
 
-Each is: gather, transform, n² matrix products, transform back, scatter. The transforms run over few tiles at a time
-(so that they stay in the cache), the products over many (BLAS repacks its operands at every call).
+Each is: gather, transform, n² matrix products, transform back, scatter. The transforms run over few
+tiles at a time (so that they stay in the cache), the products over many (BLAS repacks its operands
+at every call).
 
-F(2 x 2, 2 x 2) takes 9 products where the
-direct sum takes 16, F(4 x 4, 2 x 2) 25 for 64, F(2 x 2, 3 x 3) 16 for 36, F(4 x 4, 3 x 3) 36 for 144.
+F(2 x 2, 2 x 2) takes 9 products where the direct sum takes 16, F(4 x 4, 2 x 2) 25 for 64, F(2 x 2,
+3 x 3) 16 for 36, F(4 x 4, 3 x 3) 36 for 144.
 
 Arrays here are channels-last: x (N, H, W, C), weight (O, k, k, C), y (N, oh, ow, O).
 """
@@ -39,7 +42,8 @@ _BATCH_BYTES = 96 << 20  # kept for a weight gradient
 
 
 class _Tiles:
-    """How F(m, r) with stride s covers outputs (oh, ow): th x tw tiles in each image, n x n indices in each tile."""
+    """How F(m, r) with stride s covers outputs (oh, ow): th x tw tiles in each image, n x n indices
+    in each tile."""
 
     def __init__(self, m: int, r: int, s: int, out_size):
         self.m, self.r, self.s, self.n = m, r, s, m + r - 1
@@ -55,11 +59,16 @@ class _Tiles:
         return cut(images, self.th, self.tw * self.n**2 * channels * 4, budget)
 
     def parts(self, piece: Piece, channels: int):
-        """Cut a piece again, for the transforms: (part, its columns in a matrix (indices, tiles channels))."""
+        """Cut a piece again, for the transforms: (part, its columns in a matrix (indices, tiles
+        channels))."""
         row_bytes = self.tw * self.n**2 * channels * 4
         stop = 0
-        for part in cut(piece.n1 - piece.n0, piece.r1 - piece.r0, row_bytes, _TRANSFORM_BYTES, fewest=1):
-            part = Piece(part.n0 + piece.n0, part.n1 + piece.n0, part.r0 + piece.r0, part.r1 + piece.r0)
+        for part in cut(
+            piece.n1 - piece.n0, piece.r1 - piece.r0, row_bytes, _TRANSFORM_BYTES, fewest=1
+        ):
+            part = Piece(
+                part.n0 + piece.n0, part.n1 + piece.n0, part.r0 + piece.r0, part.r1 + piece.r0
+            )
             start, stop = stop, stop + self.count(part)
             yield part, slice(start * channels, stop * channels)
 
@@ -117,8 +126,8 @@ class _Tiles:
 
 
 def _matrix(name: str, rows: int, columns: int) -> np.ndarray:
-    """Scratch memory for a matrix whose rows do not begin at multiples of a large power of two: such rows would push
-    each other out of the cache."""
+    """Scratch memory for a matrix whose rows do not begin at multiples of a large power of two:
+    such rows would push each other out of the cache."""
     return scratch(name, (rows, columns + 16), np.float32)[:, :columns]
 
 
@@ -134,7 +143,8 @@ def _transform(matrix, source, target) -> None:
 
 
 def _slab(length: int, bytes_each: int, budget: int) -> int:
-    """Items per slab, so that a slab has about `budget` bytes and every thread gets equally many."""
+    """Items per slab, so that a slab has about `budget` bytes and every thread gets equally
+    many."""
     threads = get_num_threads()
     slabs = -(-length * bytes_each // budget)
     slabs = max(threads, -(-slabs // threads) * threads)
@@ -194,7 +204,8 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
-            reached = piece._replace(r0=max(0, piece.r0 - 1))  # the tiles above reach into the piece's rows
+            # the tiles above reach into the piece's rows
+            reached = piece._replace(r0=max(0, piece.r0 - 1))
             count = tiles.count(reached)
             q, products = _matrix("Q", nn, count * O), _matrix("products", nn, count * K)
             tiles.transform_output(g, reached, q)
@@ -210,7 +221,8 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
 
 
 def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Tiles) -> None:
-    """Add up the overlapping patches B products (n², tiles s² C) and write the piece's rows of dx."""
+    """Add up the overlapping patches B products (n², tiles s² C) and write the piece's rows of
+    dx."""
     m, s, n, tw = tiles.m, tiles.s, tiles.n, tiles.tw
     _, H, W, C = dx.shape
     patches = _matrix("gathered", *products.shape)
@@ -230,18 +242,22 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
         for j in (0, 1):
             source = patches[:, :, i * m : (i + 1) * m, :, :, j * m : (j + 1) * m]
             there = padded[:, s * m * i : s * m * (i + rows), s * m * j : s * m * (j + tw)]
-            there = there.reshape(images, rows, m, s, tw, m, s, C)[:, :, : source.shape[2], :, :, : source.shape[5]]
+            there = there.reshape(images, rows, m, s, tw, m, s, C)[
+                :, :, : source.shape[2], :, :, : source.shape[5]
+            ]
             if i == j == 0:
                 there[...] = source
             else:
                 there += source
     first = begin + padding[0] - top
-    dx[piece.n0 : piece.n1, begin:end] = padded[:, first : first + end - begin, padding[1] : padding[1] + W]
+    dx[piece.n0 : piece.n1, begin:end] = padded[
+        :, first : first + end - begin, padding[1] : padding[1] + W
+    ]
 
 
 def conv2d_weight_grad(x, g, kernel_size, stride, padding, m):
     """x (N, H, W, C), g (N, oh, ow, O) -> dw (O, k, k, C)."""
-    N, H, W, C = x.shape
+    N, _, _, C = x.shape
     _, oh, ow, O = g.shape
     s, r = stride[0], kernel_size[0] // stride[0]
     tiles = _Tiles(m, r, s, (oh, ow))
@@ -274,7 +290,9 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
     def multiply(start: int, stop: int) -> None:
         products = _matrix("products", nn, (stop - start) * K)
         by_tile = q.reshape(nn, count, O)[:, :, start:stop]
-        np.matmul(by_tile.transpose(0, 2, 1), v.reshape(nn, count, K), out=products.reshape(nn, -1, K))
+        np.matmul(
+            by_tile.transpose(0, 2, 1), v.reshape(nn, count, K), out=products.reshape(nn, -1, K)
+        )
         part = _matrix("gathered", r * r, (stop - start) * K)
         _transform(tiles.G.T, products, part)
         part = part.reshape(r, r, stop - start, s, s, C)

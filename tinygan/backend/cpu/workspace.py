@@ -1,13 +1,14 @@
 """Scratch memory that is kept and used again.
 
-A kernel needs the same buffers at every call. Memory fresh from the system costs more than the arithmetic done in it
-(the kernel must clear each page), so every thread keeps its buffers by name and hands the same memory out again:
+A kernel needs the same buffers at every call. Memory fresh from the system costs more than the
+arithmetic done in it (the kernel must clear each page), so every thread keeps its buffers by name
+and hands the same memory out again:
 
     columns = scratch("columns", (1024, 256), np.float32)
 
-A buffer holds until the same thread asks for the same name again. The sum over all threads is bounded: above the bound
-a request gets ordinary memory that is not kept. TINYGAN_WORKSPACE_MB sets the bound (default 1024).
-"""
+A buffer holds until the same thread asks for the same name again. The sum over all threads is
+bounded: above the bound a request gets ordinary memory that is not kept. TINYGAN_WORKSPACE_MB sets
+the bound (default 1024)."""
 
 import math
 import os
@@ -16,7 +17,13 @@ import weakref
 
 import numpy as np
 
-__all__ = ["clear_workspace", "scratch", "set_workspace_limit", "workspace_bytes", "workspace_limit"]
+__all__ = [
+    "clear_workspace",
+    "scratch",
+    "set_workspace_limit",
+    "workspace_bytes",
+    "workspace_limit",
+]
 
 _ALIGNMENT = 64  # bytes: a cache line, and one AVX-512 register
 
@@ -24,7 +31,8 @@ _limit = int(os.environ.get("TINYGAN_WORKSPACE_MB", "1024")) << 20
 
 
 class _Shelf(threading.local):
-    """One thread's buffers by name. The registry holds them weakly: they go when their thread ends."""
+    """One thread's buffers by name. The registry holds them weakly: they go when their thread
+    ends."""
 
     def __init__(self):
         self.buffers = _Buffers()
@@ -34,7 +42,7 @@ class _Shelf(threading.local):
 
 class _Buffers(dict):
     __slots__ = ("__weakref__",)
-    __hash__ = object.__hash__
+    __hash__, __eq__ = object.__hash__, object.__eq__  # a registry of dicts by identity
 
 
 _registry_lock = threading.Lock()
@@ -43,7 +51,8 @@ _shelf = _Shelf()
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
-    """An uninitialised array of this thread, in memory kept under `name`, aligned to a cache line."""
+    """An uninitialised array of this thread, in memory kept under `name`, aligned to a cache
+    line."""
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
     buffers = _shelf.buffers
@@ -90,7 +99,8 @@ def set_workspace_limit(limit: int) -> None:
 
 
 def clear_workspace() -> None:
-    """Give the scratch memory of every thread back. Safe while kernels run: they hold on to what they use."""
+    """Give the scratch memory of every thread back. Safe while kernels run: they hold on to what
+    they use."""
     with _registry_lock:
         for buffers in list(_registry):
             buffers.clear()

@@ -1,3 +1,3 @@
-"""GPU kernels. All of them are the portable ones for now; faster ones take their names over one by one."""
+"""GPU kernels: the portable ones for now; faster ones take their names over one by one."""
 
 from ..portable import *  # noqa: F403

@@ -1,0 +1,27 @@
+"""Optimiser steps in pieces that stay in the cache, on all threads.
+
+A step reads and writes several arrays as large as the model, a dozen times in plain NumPy. Cut into
+pieces, every array travels from memory once, and the dozen passes run in the cache.
+"""
+
+from .. import portable
+from .pieces import in_pieces
+from .workspace import scratch
+
+_LARGE = 1 << 15
+
+
+def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room):
+    """As `portable.adam_step`."""
+
+    def piece(param, grad, m, v, v_max=None):
+        room = scratch("optimiser", param.shape, param.dtype)
+        portable.adam_step(
+            param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room
+        )
+
+    arrays = (param, grad, m, v) if v_max is None else (param, grad, m, v, v_max)
+    if param.size < _LARGE or not in_pieces(piece, *arrays):
+        portable.adam_step(
+            param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room
+        )
