@@ -57,7 +57,7 @@ def markdown(table):
         f"NumPy {v['numpy']}, PyTorch {v['torch']}. Ratio = PyTorch's time ÷ tinygan's: above 1, "
         "tinygan is faster.",
         "",
-        "| row | ratio | spread | tinygan ms | PyTorch ms | peak MB | PyTorch's | its best setting |",
+        "| row | ratio | spread | ms | PyTorch ms | peak MB | theirs | their best setting |",
         "|---|---:|---|---:|---:|---:|---:|---|",
     ]
     for r in table["rows"]:

@@ -35,7 +35,9 @@ class Worker:
     """A process that runs one engine; `worker.measure(repeats=3)` asks it to."""
 
     def __init__(self, engine, options, setting="default"):
-        environment = os.environ | {
+        # Each library picks the code for this processor by itself, whatever the shell pins it to.
+        ambient = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "MKL_"))}
+        environment = ambient | {
             "OMP_NUM_THREADS": str(options.threads),
             "TINYGAN_THREADS": str(options.threads),
             "PYTHONPATH": str(HOME),

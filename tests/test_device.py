@@ -174,6 +174,21 @@ def test_creation_and_random_numbers_on_a_device(strict):
             assert type(make().array) is StrictArray
 
 
+def test_an_index_may_lie_on_another_device_than_the_tensor(strict):
+    host, there = tg.tensor([2, 0]), tg.tensor([2, 0], device="cuda")
+    for where in ("cpu", "cuda"):
+        x = tg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], device=where, requires_grad=True)
+        for index in (host, there):
+            for picked in (
+                x[index],
+                x.index_select(0, index),
+                tg.embedding(index, x),
+                x.gather(0, index.reshape(2, 1).expand(2, 2)),
+            ):
+                assert picked.tolist() == [[5, 6], [1, 2]] and picked.device == where
+                assert tg.grad(picked.sum(), x)[0].tolist() == [[1, 1], [0, 0], [1, 1]]
+
+
 def test_a_training_step_on_a_device_never_waits(strict):
     with tg.device("cuda"):
         w, b = tg.randn(4, 3, requires_grad=True), tg.zeros(4, requires_grad=True)

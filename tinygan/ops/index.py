@@ -11,7 +11,14 @@ import numpy as np
 from ..autograd.mode import mode
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from ..backend.device import array_module, device_module, is_array, kernels
+from ..backend.device import (
+    array_module,
+    device_module,
+    device_of,
+    is_array,
+    kernels,
+    to_device,
+)
 from .create import tensor
 from .reduce import axis_of, numpy_names
 
@@ -66,7 +73,7 @@ def _raw_index(x, part):
     if is_array(part):
         if part.dtype.kind not in "iub":
             raise IndexError(f"index: expected integers or booleans, got an array of {part.dtype}")
-        return array_module(x.array).asarray(part)
+        return to_device(part, device_of(x.array))
     if part is None or part is Ellipsis or isinstance(part, slice | int | np.integer):
         return part
     raise IndexError(
@@ -76,12 +83,12 @@ def _raw_index(x, part):
 
 
 def _integers(name, index, like=None):
-    """Indices as a tensor of integers, on the device of `like`."""
+    """Indices as a tensor of integers; lists are placed where `like` lives."""
     if not isinstance(index, Tensor):
         index = tensor(index, device=None if like is None else like.device)
     if index.array.dtype.kind not in "iu":
         raise TypeError(f"{name}: expected integers, got {index.dtype}")
-    return index if like is None else index.to(like.device)
+    return index
 
 
 def _along(name, x, dim, index):

@@ -10,7 +10,8 @@ from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, wo
 
 __all__ = [
     "adam_step", "clear_workspace", "conv2d", "conv2d_input_grad", "conv2d_weight_grad",
-    "get_num_threads", "leaky_relu", "leaky_relu_gradient", "relu", "set_num_threads", "set_workspace_limit",
+    "get_num_threads", "leaky_relu", "leaky_relu_gradient", "relu", "set_num_threads",
+    "set_workspace_limit",
     "sigmoid", "standardize", "standardize_gradient", "tanh", "tanh_gradient", "workspace_bytes",
     "workspace_limit",
 ]  # fmt: skip

@@ -1,0 +1,112 @@
+"""What every data set is: a length, a shape, and batches made from indices.
+
+A data set is a pure function from indices to arrays. It has no position and draws no random numbers
+when it is read, so that a loader can read it ahead, twice, or from several threads.
+"""
+
+import numpy as np
+
+SPLITS = ("train", "test")
+_HELD_OUT = 10  # where the files name no test set, every tenth item is kept for it
+
+
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file and says why."""
+
+
+class Dataset:
+    """The interface of all data sets.
+
+    `name`; `split`; `shape`, (C, H, W) for images and (2,) for points; `classes`, their number, or
+    None; `class_names`. `lazy` says that a batch costs reading or decoding files, which a loader
+    then does ahead in threads.
+    """
+
+    name, split, shape = "", "train", ()
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    lazy = True
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """`{"x": float32 (N, *shape)}`, images in [-1, 1]; `"label"`, int64 (N,), if there are
+        classes; and what else the data set knows of its items, such as `"factors"`.
+        """
+        raise NotImplementedError
+
+    def take(self, n: int) -> dict[str, np.ndarray]:
+        """A batch of `n` items spread evenly over the set; of all, if there are not so many."""
+        n = min(n, len(self))
+        return self.batch(np.arange(n, dtype=np.int64) * len(self) // max(n, 1))
+
+    def describe_item(self, index: int) -> str:
+        """What a message calls one item: its file where it has one."""
+        return f"{self.name}[{index}]"
+
+    def __repr__(self):
+        classes = f", {self.classes} classes" if self.classes else ""
+        return f"<{self.name}, {self.split}: {len(self):,} of {self.shape}{classes}>"
+
+
+class ArrayDataset(Dataset):
+    """A data set in arrays: in memory, or mapped from a file (then pass `lazy=True`).
+
+    x: uint8 images (N, C, H, W), or floats, which are kept as they are. `more` holds further
+    columns of N rows each.
+
+    >>> data = ArrayDataset("two", np.array([[[[0]]], [[[255]]]], np.uint8))
+    >>> data.batch([1, 0])["x"].ravel().tolist()
+    [1.0, -1.0]
+    """
+
+    def __init__(
+        self, name, x, label=None, *, split="train", class_names=None, lazy=False, **more
+    ):
+        self.name, self.split, self.lazy = name, split, lazy
+        self.shape = tuple(int(n) for n in x.shape[1:])
+        columns = {"x": x, "label": label, **more}
+        self._columns = {key: array for key, array in columns.items() if array is not None}
+        for key, array in self._columns.items():
+            if len(array) != len(x):
+                raise DataError(f"{name}: {len(x):,} items, but {len(array):,} rows of {key!r}")
+        if class_names is not None:
+            self.class_names = tuple(class_names)
+            self.classes = len(self.class_names)
+        elif label is not None:
+            self.classes = int(label.max()) + 1 if len(label) else 0
+
+    def __len__(self):
+        return len(self._columns["x"])
+
+    def batch(self, indices):
+        indices = np.asarray(indices)
+        out = {key: array[indices] for key, array in self._columns.items()}
+        out["x"] = scaled(out["x"])
+        if "label" in out:
+            out["label"] = out["label"].astype(np.int64, copy=False)
+        return out
+
+
+def scaled(x: np.ndarray) -> np.ndarray:
+    """float32; bytes 0…255 become -1…1."""
+    if x.dtype != np.uint8:
+        return x.astype(np.float32, copy=False)
+    out = x.astype(np.float32)
+    out /= np.float32(127.5)
+    out -= 1
+    return out
+
+
+def held_out(n: int, split: str) -> np.ndarray:
+    """Indices of the training part, or of the test part, of files that name no test set.
+
+    The test part is a tenth, drawn in the same way in every run, whatever its seed, so that no run
+    has trained on another's test images. A set of fewer than 20 is not divided.
+    """
+    if n < 2 * _HELD_OUT:
+        return np.arange(n)
+    order = np.random.Generator(np.random.SFC64(n)).permutation(n)
+    cut = n // _HELD_OUT
+    return np.sort(order[:cut] if split == "test" else order[cut:])

@@ -1,0 +1,8 @@
+"""The generative models: one system a file, its equations in the docstring, its losses in sight."""
+
+from .adversarial import Adversarial
+from .dcgan import DCGAN
+from .gan import GAN
+from .system import SYSTEMS, System, build, evaluating
+
+__all__ = ["DCGAN", "GAN", "SYSTEMS", "Adversarial", "System", "build", "evaluating"]
