@@ -10,9 +10,10 @@ from .tensor import Tensor
 def draw(tensor: Tensor, path=None, names=None, max_nodes: int = 200):
     """Draw how `tensor` was computed.
 
-    Parameters ---------- path: a file to write: `.dot` for Graphviz text, else a picture by
-    matplotlib (`.png`, `.svg`, `.pdf`). names: labels for leaves: a dict {name: tensor}, pairs as
-    from `module.named_parameters()`, or a module.
+    - path: a file to write: `.dot` for Graphviz text, else a picture by matplotlib (`.png`, `.svg`,
+      `.pdf`).
+    - names: labels for leaves: a dict {name: tensor}, pairs as from `module.named_parameters()`, or
+      a module.
 
     Returns the DOT text.
 

@@ -37,6 +37,8 @@ def gradcheck(fn, inputs, eps=1e-6, atol=1e-6, rtol=1e-4, directions=3, seed=0) 
     if not active:
         raise GradcheckError("gradcheck: no input requires gradients")
     outputs = _outputs(fn, inputs)
+    if not outputs:
+        raise GradcheckError("gradcheck: no result of the function requires gradients")
     weights = [_like(random, out) for out in outputs]
     claimed = grad(outputs, active, weights, allow_unused=True, retain_graph=True)
     informative = 0

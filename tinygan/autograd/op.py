@@ -3,8 +3,9 @@
 An `Op` is a forward function on raw arrays together with one derivative rule per differentiable
 argument, named after it:
 
-    multiply = Op("multiply", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g,
-    x: g * x)
+    multiply = Op(
+        "multiply", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g, x: g * x
+    )
 
 reads: the gradient of x is g·y, that of y is g·x, where g is the gradient of the result. A rule
 asks for what it needs by name: an input (`x`), its shape (`x_shape`), the result (`out`), or a
@@ -29,15 +30,14 @@ _new = object.__new__
 class Op:
     """A differentiable function. See the module's docstring for the form of rules.
 
-    Parameters ---------- forward: `forward(xp, *arrays, **keywords)`; `xp` is numpy or cupy. May
-    return `(result, saved)` with a dict of
-        arrays that rules can ask for by name, when `saves=True`.
-    elementwise: arguments broadcast against each other, and gradients are summed back to the
-    arguments' shapes. floating: a function of real numbers, such as exp: integer arguments are
-    converted to float32 first. quiet: infinities and NaNs (log 0, log −1) come without NumPy's
-    warnings; `detect_anomaly` finds them. view: the result may share memory with the first
-    argument. together: one rule for all arguments, `together(g, needed, ...)`, which returns a
-    gradient (or None) for each.
+    - forward: `forward(xp, *arrays, **keywords)` on raw arrays; `xp` is numpy or cupy.
+    - elementwise: arguments broadcast against each other, and their gradients are summed back.
+    - floating: a function of real numbers, such as exp: integers become float32 first.
+    - quiet: infinities and NaNs come without NumPy's warnings; `detect_anomaly` finds them.
+    - view: the result may share memory with the first argument.
+    - saves: the forward returns `(result, {name: array})`; rules can ask for those names, too.
+    - together: one rule for all arguments, `together(g, needed, ...)`, that returns a gradient
+      (or None) for each; `needed` lists the positions of those that are wanted.
     """
 
     def __init__(

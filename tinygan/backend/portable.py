@@ -287,3 +287,65 @@ def move_towards(average, value, share, scratch):
     array_module(average).subtract(value, average, out=scratch)
     scratch *= share
     average += scratch
+
+
+# -- mixtures of Gaussians -------------------------------------------------------------------------
+
+
+class CentredGaussians:
+    """Scores log π_k N(x | μ_k, Σ_k) and moments about given origins, by differences x − μ_k.
+
+    Nothing cancels, whatever the scale of the data. `whiten` holds P_k with Σ_k⁻¹ = P_k P_kᵀ:
+    matrices (k or 1, d, d) or scales (k, d). All arithmetic is in float64.
+    """
+
+    def __init__(self, like, bias, means, whiten, origins):
+        xp = array_module(like)
+        self.bias, self.means, self.origins = (xp.asarray(a) for a in (bias, means, origins))
+        self.whiten = xp.asarray(whiten)
+        self.matrices = whiten.ndim == 3
+        self.rows = max(16, (1 << (17 if xp is np else 24)) // means.size)
+
+    def prepare(self, rows):
+        """What both steps need of a chunk of rows (m, d)."""
+        return rows.T.astype(np.float64)
+
+    def scores(self, x):
+        """bias_k − ½‖P_kᵀ(x − μ_k)‖², (k, m)."""
+        white = x - self.means[:, :, None]
+        if self.matrices:
+            white = self.whiten.swapaxes(1, 2) @ white
+        else:
+            white *= self.whiten[:, :, None]
+        white *= white
+        return self.bias[:, None] - 0.5 * white.sum(axis=1)
+
+    def moments(self, x, resp):
+        """Σ r, Σ r·δ and Σ r·δδᵀ (or Σ r·δ²) with δ = x − origin, per component."""
+        delta = x - self.origins[:, :, None]
+        weighted = resp[:, None, :] * delta
+        if self.matrices:
+            second = weighted @ delta.swapaxes(1, 2)
+        else:
+            second = (weighted * delta).sum(axis=2)
+        return resp.sum(axis=1), weighted.sum(axis=2), second
+
+
+def add_up(function, n, rows):
+    """Σ function(start, stop) over chunks of `range(n)`, for functions that return tuples of sums."""
+    total = None
+    for start in range(0, n, rows):
+        part = function(start, min(start + rows, n))
+        total = part if total is None else tuple(a + b for a, b in zip(total, part))
+    return total
+
+
+def log_sum_exp(scores):
+    """log Σ_k exp(scores) over the first axis; the scores become the shares exp(scores − log Σ)."""
+    xp = array_module(scores)
+    top = scores.max(axis=0)
+    scores -= top
+    xp.exp(scores, out=scores)
+    total = scores.sum(axis=0)
+    scores /= total
+    return top + xp.log(total)

@@ -6,6 +6,8 @@ when it is read, so that a loader can read it ahead, twice, or from several thre
 
 import numpy as np
 
+from .resize import central_square, resize
+
 SPLITS = ("train", "test")
 _HELD_OUT = 10  # where the files name no test set, every tenth item is kept for it
 
@@ -26,6 +28,7 @@ class Dataset:
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
     lazy = True
+    judge: str | None = None  # the judge in `tinygan.metrics` that knows this data
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -41,10 +44,6 @@ class Dataset:
         n = min(n, len(self))
         return self.batch(np.arange(n, dtype=np.int64) * len(self) // max(n, 1))
 
-    def describe_item(self, index: int) -> str:
-        """What a message calls one item: its file where it has one."""
-        return f"{self.name}[{index}]"
-
     def __repr__(self):
         classes = f", {self.classes} classes" if self.classes else ""
         return f"<{self.name}, {self.split}: {len(self):,} of {self.shape}{classes}>"
@@ -53,8 +52,9 @@ class Dataset:
 class ArrayDataset(Dataset):
     """A data set in arrays: in memory, or mapped from a file (then pass `lazy=True`).
 
-    x: uint8 images (N, C, H, W), or floats, which are kept as they are. `more` holds further
-    columns of N rows each.
+    x: uint8 images (N, C, H, W), or floats, which are kept as they are. `size` crops images to
+    their central square and resizes it; `rows` says which rows belong to the set, else all. `more`
+    holds further columns of N rows each.
 
     >>> data = ArrayDataset("two", np.array([[[[0]]], [[[255]]]], np.uint8))
     >>> data.batch([1, 0])["x"].ravel().tolist()
@@ -62,15 +62,17 @@ class ArrayDataset(Dataset):
     """
 
     def __init__(
-        self, name, x, label=None, *, split="train", class_names=None, lazy=False, **more
-    ):
+        self, name, x, label=None, *, split="train", class_names=None, lazy=False, size=None,
+        rows=None, **more,
+    ):  # fmt: skip
         self.name, self.split, self.lazy = name, split, lazy
-        self.shape = tuple(int(n) for n in x.shape[1:])
         columns = {"x": x, "label": label, **more}
         self._columns = {key: array for key, array in columns.items() if array is not None}
         for key, array in self._columns.items():
             if len(array) != len(x):
                 raise DataError(f"{name}: {len(x):,} items, but {len(array):,} rows of {key!r}")
+        self._size, self._rows = size, rows
+        self.shape = (int(x.shape[1]), size, size) if size else tuple(map(int, x.shape[1:]))
         if class_names is not None:
             self.class_names = tuple(class_names)
             self.classes = len(self.class_names)
@@ -78,15 +80,20 @@ class ArrayDataset(Dataset):
             self.classes = int(label.max()) + 1 if len(label) else 0
 
     def __len__(self):
-        return len(self._columns["x"])
+        return len(self._columns["x"] if self._rows is None else self._rows)
 
     def batch(self, indices):
         indices = np.asarray(indices)
-        out = {key: array[indices] for key, array in self._columns.items()}
-        out["x"] = scaled(out["x"])
+        rows = indices if self._rows is None else self._rows[indices]
+        out = {key: np.asarray(array[rows]) for key, array in self._columns.items()}
+        out["x"] = self._converted(out["x"])
         if "label" in out:
             out["label"] = out["label"].astype(np.int64, copy=False)
         return out
+
+    def _converted(self, x):
+        x = scaled(x)
+        return resize(central_square(x), self._size) if self._size else x
 
 
 def scaled(x: np.ndarray) -> np.ndarray:

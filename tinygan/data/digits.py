@@ -35,6 +35,7 @@ class DigitsDataset(ArrayDataset):
     """
 
     factor_names = FACTORS
+    judge = "digits"
 
 
 def digits(split="train", size=None, seed=0, n: int | None = None) -> DigitsDataset:

@@ -65,7 +65,8 @@ def points(name: str, split="train", seed=0, n: int | None = None) -> PointsData
         modes, sigma = None, 0.05
         centre, label = _CURVES[name](stream, n)
     x = centre + sigma * stream.normal((n, 2), np.float64)
-    names = None if label is None else [str(i) for i in range(int(len(modes) if name in _MIXTURES else 2))]
+    classes = 2 if modes is None else len(modes)
+    names = None if label is None else [str(i) for i in range(classes)]
     data = PointsDataset(name, x.astype(np.float32), label, split=split, class_names=names)
     data.modes, data.sigma = modes, sigma
     return data

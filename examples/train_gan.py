@@ -1,0 +1,36 @@
+"""GAN: the original game, on points in the plane, where one can watch it.
+
+    python examples/train_gan.py                    a ring of eight Gaussians
+    python examples/train_gan.py --data grid        twenty-five of them
+    python examples/train_gan.py --data digits      small images, fully connected networks
+
+The pictures show the data, the samples over them, and what the discriminator takes for real.
+"""
+
+import argparse
+import sys
+
+from tinygan import train
+from tinygan.models import GAN
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    train.options(parser, data="ring", steps=5000, batch_size=256, lr=1e-3, sample_every=250)
+    model = parser.add_argument_group("the model")
+    model.add_argument("--width", type=int, default=128, help="hidden units (default 128)")
+    model.add_argument("--latent", type=int, default=2, help="length of z (default 2)")
+    model.add_argument(
+        "--saturating", action="store_true", help="the minimax form of the generator's loss"
+    )
+    settings = train.parse(parser, arguments)
+    o = settings.values
+    return train.run(
+        GAN, settings, width=o.width, latent=o.latent, lr=o.lr, saturating=o.saturating
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Scores: how good samples are, in numbers, each with what real data and a collapsed model get.
+
+All take and give NumPy arrays. Points: `mixture_scores`, `sliced_wasserstein`. Pictures: a `Judge`,
+a small classifier trained by tinygan, turns them into features and labels; the other scores compare
+those. `score_images` reports them together.
+
+>>> from tinygan import data, metrics
+>>> ring = data.open("ring", n=5000)
+>>> metrics.mixture_scores(ring.take(5000)["x"], ring.modes, ring.sigma)["modes"]
+8
+"""
+
+from .coverage import precision_recall_density_coverage
+from .diversity import (
+    duplicates,
+    label_histogram,
+    nearest_neighbours,
+    within_class_diversity,
+)
+from .frechet import frechet_distance, kid
+from .images import laplacian_energy, score_images
+from .judge import Judge
+from .mixture import mixture_scores, sliced_wasserstein
+from .transfer import transfer_accuracy
+
+__all__ = [
+    "Judge", "duplicates", "frechet_distance", "kid", "label_histogram", "laplacian_energy",
+    "mixture_scores", "nearest_neighbours", "precision_recall_density_coverage", "score_images",
+    "sliced_wasserstein", "transfer_accuracy", "within_class_diversity",
+]  # fmt: skip

@@ -1,0 +1,62 @@
+"""Everything that can be said of a set of generated pictures, beside what real ones would get."""
+
+import numpy as np
+
+from .coverage import precision_recall_density_coverage
+from .diversity import duplicates, label_histogram, within_class_diversity
+from .frechet import frechet_distance, kid
+
+_COLLAPSED = 8  # the ceiling is a mean over so many pictures to collapse to
+
+
+def laplacian_energy(images) -> float:
+    """The mean square of the discrete Laplacian: sharpness. Blurred pictures have less than real
+    ones, noisy ones more. images: (N, C, H, W) in [-1, 1].
+    """
+    x = np.asarray(images, np.float32)
+    middle = x[:, :, 1:-1, 1:-1]
+    around = x[:, :, :-2, 1:-1] + x[:, :, 2:, 1:-1] + x[:, :, 1:-1, :-2] + x[:, :, 1:-1, 2:]
+    return float(np.mean((around - 4 * middle) ** 2, dtype=np.float64))
+
+
+def score_images(samples, dataset, judge) -> dict:
+    """Scores of pictures `samples` (N, C, H, W) against as many of a data set's.
+
+    Fréchet distance and kernel distance on the judge's features come with their `_floor`, which
+    other real pictures get, and their `_ceiling`, which a collapsed generator gets: one real
+    picture over and over with noise of 0.01 (the mean over eight such generators).
+    "frechet_share" is the distance ÷ ceiling. Also precision, recall, density, coverage (on
+    features), "classes": the share of each label, "smallest_class", "diversity": the
+    within-class diversity ÷ that of real pictures, "duplicates", "sharpness": Laplacian energy ÷
+    that of real pictures.
+    """
+    samples = np.asarray(samples, np.float32)
+    n = min(len(samples), len(dataset) // 2)
+    real = dataset.take(2 * n)["x"]
+    real, other = real[::2], real[1::2]
+    samples = samples[:n]
+    f_real, f_other, f_fake = (judge.features(x) for x in (real, other, samples))
+    collapsed = [judge.features(_collapsed(real, i, n)) for i in range(_COLLAPSED)]
+    out = {"n": n}
+    for name, distance in (("frechet", frechet_distance), ("kid", kid)):
+        out[name] = distance(f_real, f_fake)
+        out[f"{name}_floor"] = distance(f_real, f_other)
+        out[f"{name}_ceiling"] = float(np.mean([distance(f_real, f) for f in collapsed]))
+    out["frechet_share"] = out["frechet"] / out["frechet_ceiling"]
+    out.update(precision_recall_density_coverage(f_real, f_fake))
+    labels, real_labels = judge.labels(samples), judge.labels(real)
+    shares = label_histogram(labels, judge.classes)
+    out["classes"], out["smallest_class"] = shares.tolist(), float(shares.min())
+    real_diversity = within_class_diversity(f_real, real_labels)
+    out["diversity"] = within_class_diversity(f_fake, labels) / real_diversity
+    out["duplicates"] = duplicates(samples)
+    out["sharpness"] = laplacian_energy(samples) / laplacian_energy(real)
+    return out
+
+
+def _collapsed(real, i, n):
+    """What a generator that knows one picture would give."""
+    picture = real[i * len(real) // _COLLAPSED]
+    rng = np.random.Generator(np.random.SFC64(i))
+    noise = rng.standard_normal((n, *picture.shape), dtype=np.float32)
+    return np.clip(picture + np.float32(0.01) * noise, -1, 1)

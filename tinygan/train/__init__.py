@@ -1,0 +1,21 @@
+"""Training: the loop and everything around it.
+
+An example is four lines: a parser, the shared `options`, the system, `run`.
+
+    parser = argparse.ArgumentParser(description="Train a DCGAN.")
+    train.options(parser, steps=1000)
+    settings = train.parse(parser)
+    sys.exit(train.run(DCGAN, settings, lr=settings.values.lr))
+"""
+
+from .doctor import Doctor, Unhealthy
+from .folder import RunError, RunFolder
+from .loop import Callback, Trainer
+from .options import options, parse
+from .score import scorer
+from .start import run
+
+__all__ = [
+    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "options", "parse",
+    "run", "scorer",
+]  # fmt: skip

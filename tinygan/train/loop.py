@@ -1,0 +1,200 @@
+"""The training loop: a system, a loader, and callbacks that watch.
+
+    for each step:  batch → system.step(batch) → averages, schedules → callbacks
+
+A run's state is everything that the next step depends on. It is taken between steps, as one nested
+dict, and a run restored from it continues bit for bit: weights, buffers, optimisers, averages,
+schedules, all random streams, the data's order and position, and what the callbacks keep.
+"""
+
+import math
+import time
+from contextlib import ExitStack, contextmanager
+
+from tqdm import tqdm
+
+from .. import optim
+from ..backend import random_state, restore_random_state
+from ..models import System
+from . import checkpoint
+from .doctor import Unhealthy, all_finite, diagnose
+from .folder import RunFolder
+from .interrupt import Interrupt
+from .log import MetricsLog
+
+_SCHEDULES = {
+    "constant": None,
+    "linear": lambda part: 1 - part,
+    "cosine": lambda part: (1 + math.cos(math.pi * part)) / 2,
+}
+
+
+class Callback:
+    """Something that happens besides training. Override what is needed."""
+
+    name = ""  # under which its state is kept in checkpoints; "" where it has none
+
+    def start(self, run: "Trainer") -> None:
+        """Before the first step, also of a resumed run."""
+
+    def after_step(self, run: "Trainer") -> None:
+        """After each step: `run.step` counts those done, `run.losses` has the last ones."""
+
+    def finish(self, run: "Trainer") -> None:
+        """After the last step, or when the run is stopped."""
+
+    def state(self) -> dict:
+        return {}
+
+    def restore(self, state: dict) -> None:
+        """Go on from `state()`."""
+
+
+class Trainer:
+    """Trains a system for a number of steps; `about` is what checkpoints tell of the run besides.
+
+    `ema` is the decay of the average weights that samples are made with; 0 for none. `schedule`
+    names how the learning rates fall.
+    """
+
+    def __init__(
+        self, system: System, loader, folder: RunFolder, steps: int, callbacks=(), *,
+        ema: float = 0.0, schedule: str = "constant", keep: int = 3, about: dict | None = None,
+    ):  # fmt: skip
+        self.system, self.loader, self.folder = system, loader, folder
+        self.steps, self.callbacks, self.keep = steps, list(callbacks), keep
+        self.about = about or {}
+        self.step, self.losses, self.elapsed = 0, {}, 0.0
+        self.log, self.bar = MetricsLog(folder.metrics), None
+        sampled = {name: system.modules[name] for name in system.sampled} if ema else {}
+        self.average = {name: optim.EMA(module, ema) for name, module in sampled.items()}
+        self.schedules = self._schedules(schedule)
+        self.healthy = None  # a state from the last steps that had finite losses and weights
+
+    def _schedules(self, name):
+        factor = _SCHEDULES[name]
+        if factor is None:
+            return {}
+        part = lambda step: factor(min(step / self.steps, 1.0))
+        return {key: optim.LambdaLR(o, part) for key, o in self.system.optimizers.items()}
+
+    # -- one step ----------------------------------------------------------------------------------
+
+    def learn(self) -> int:
+        """One step of everything that learns; gives its number."""
+        self.losses = self.system.step(next(self.loader))
+        for average in self.average.values():
+            average.update()
+        for schedule in self.schedules.values():
+            schedule.step()
+        self.step += 1
+        return self.step
+
+    @contextmanager
+    def averaged(self):
+        """In the block the system has its average weights, if it keeps any."""
+        with ExitStack() as stack:
+            for average in self.average.values():
+                stack.enter_context(average.applied())
+            yield
+
+    def sample(self, z):
+        with self.averaged():
+            return self.system.sample(z)
+
+    # -- the whole run -----------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Train up to `steps`. Gives 0, or the exit status of the signal that stopped the run.
+
+        Raises Unhealthy when losses or weights stop being numbers; the checkpoint left then is
+        from before that.
+        """
+        begun, before = time.monotonic(), self.elapsed
+        self.log.open()
+        try:
+            with Interrupt() as interrupt:
+                self._each("start")
+                while self.step < self.steps and not interrupt.asked:
+                    self.learn()
+                    self.elapsed = before + time.monotonic() - begun
+                    self._each("after_step")
+                self.save()
+                self._each("finish")
+            return interrupt.exit_status if interrupt.asked else 0
+        finally:
+            self.log.close()
+            self.loader.close()
+            if self.bar is not None:
+                self.bar.close()
+
+    def _each(self, moment):
+        for callback in self.callbacks:
+            getattr(callback, moment)(self)
+
+    def say(self, text: str) -> None:
+        """A line on the screen that leaves the progress bar whole."""
+        tqdm.write(text)
+
+    # -- state -------------------------------------------------------------------------------------
+
+    def state(self) -> dict:
+        return {
+            **self.about,
+            "step": self.step,
+            "config": self.system.config,
+            "system": self.system.state_dict(),
+            "average": {name: average.state_dict() for name, average in self.average.items()},
+            "schedules": {name: s.state_dict() for name, s in self.schedules.items()},
+            "random": random_state(),
+            "loader": self.loader.state(),
+            "callbacks": {c.name: c.state() for c in self.callbacks if c.name},
+            "log": self.log.state(),
+            "elapsed": self.elapsed,
+        }
+
+    def restore(self, state: dict) -> None:
+        self.system.load_state_dict(state["system"])
+        for part, own in (("average", self.average), ("schedules", self.schedules)):
+            for name, each in own.items():
+                each.load_state_dict(state[part][name])
+        restore_random_state(checkpoint.restorable(state["random"]))
+        self.loader.restore(state["loader"])
+        for callback in self.callbacks:
+            if callback.name in state["callbacks"]:
+                callback.restore(state["callbacks"][callback.name])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def save(self) -> None:
+        """A checkpoint of now; refuses to save weights that are not numbers."""
+        self.check_weights()
+        self.log.sync()
+        checkpoint.write(self.folder, self.step, self.state(), self.keep)
+
+    # -- health ------------------------------------------------------------------------------------
+
+    def mark_healthy(self) -> None:
+        """Remember this moment, to go back to should the next steps go wrong."""
+        self.check_weights()
+        self.healthy = checkpoint.clone(self.state())
+
+    def check_weights(self) -> None:
+        if broken := all_finite(self.system.modules):
+            self.give_up(f"{broken} holds NaN or infinity")
+
+    def give_up(self, what: str) -> None:
+        """Find out where it began, leave a checkpoint from before, and end the run."""
+        gone_wrong = self.step
+        if self.healthy is None:
+            raise Unhealthy(f"step {gone_wrong}: {what}, from the very beginning")
+        self.restore(self.healthy)
+        where = diagnose(self.learn, gone_wrong)
+        at = min(self.step + 1, gone_wrong)
+        self.restore(self.healthy)
+        state = {**checkpoint.clone(self.state()), "log": self.healthy["log"]}
+        path = checkpoint.write(self.folder, self.step, state, self.keep)
+        raise Unhealthy(
+            f"step {at}: {what}; {where}\n"
+            f"the last healthy checkpoint is {path}: go on from it with a lower --lr, "
+            f"--resume {self.folder} --lr …"
+        )

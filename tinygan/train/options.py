@@ -1,0 +1,150 @@
+"""The options that all examples share, and what a resumed run may change of them."""
+
+import argparse
+from dataclasses import dataclass, field
+
+CHANGEABLE = {
+    "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
+    "score", "score_every", "tensorboard",
+}  # fmt: skip
+_UNSET = object()
+
+
+def options(parser: argparse.ArgumentParser, **defaults) -> argparse.ArgumentParser:
+    """Add the shared options; `defaults` are this example's, by name: `steps=1000`."""
+    known = _add(parser)
+    if unknown := set(defaults) - known:
+        raise TypeError(f"options: there is no option {', '.join(sorted(unknown))}")
+    parser.set_defaults(**defaults)
+    return parser
+
+
+def _add(parser):
+    before = {action.dest for action in parser._actions}
+    for title, add in (("data", _data), ("training", _training), ("the run", _run)):
+        add(parser.add_argument_group(title))
+    return {action.dest for action in parser._actions} - before
+
+
+def _data(group):
+    group.add_argument(
+        "--data", metavar="NAME|PATH", default="digits",
+        help="a built-in set (ring, grid, digits, shapes, ...) or a path: MNIST's IDX files, "
+        "CIFAR-10's, a folder of images, .npy or .npz (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--size", type=_positive, metavar="PX",
+        help="side of the images; they are made or scaled so (default: the data's own)",
+    )  # fmt: skip
+
+
+def _training(group):
+    length = group.add_mutually_exclusive_group()
+    length.add_argument(
+        "--steps", type=_positive, metavar="N", default=1000,
+        help="training steps, one batch each (default %(default)s)",
+    )  # fmt: skip
+    length.add_argument("--epochs", type=_positive_float, metavar="N", help="passes of the data")
+    group.add_argument(
+        "--batch-size", type=_positive, metavar="N", default=64, help="(default %(default)s)"
+    )
+    group.add_argument(
+        "--lr", type=_positive_float, metavar="RATE", default=2e-4,
+        help="learning rate of Adam (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--schedule", choices=("constant", "linear", "cosine"), default="constant",
+        help="how the learning rate falls towards 0 by the last step (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--ema", type=_fraction, metavar="DECAY", default=0.0,
+        help="sample with a moving average of the weights: 0.99 … 0.9999; 0 for none "
+        "(default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--seed", type=_whole, metavar="N", default=0,
+        help="of weights, order of the data and noise: the same seed gives the same run, bit for "
+        "bit (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--device", default="auto",
+        help="cpu, cuda, cuda:1, or auto: the GPU where CuPy finds one (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--threads", type=_positive, metavar="N", help="on the CPU (default: all cores)"
+    )
+
+
+def _run(group):
+    group.add_argument(
+        "--out", metavar="DIR", help="folder of the run (default runs/MODEL/DATA-NUMBER)"
+    )
+    group.add_argument(
+        "--resume", metavar="RUN",
+        help="go on with a run that was stopped or killed, exactly as if it had not been: its "
+        "folder, or one of its checkpoints. Its settings count; more --steps make it longer",
+    )  # fmt: skip
+    group.add_argument(
+        "--sample-every", type=_whole, metavar="N", default=100,
+        help="a picture of samples each N steps; 0: only at the end (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--checkpoint-every", type=_whole, metavar="N", default=250,
+        help="a checkpoint each N steps; 0: only at the end (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--keep", type=_positive, metavar="K", default=3,
+        help="how many checkpoints stay, the newest (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--score", action=argparse.BooleanOptionalAction, default=True,
+        help="score the samples at the end, where there is a score for the data",
+    )  # fmt: skip
+    group.add_argument(
+        "--score-every", type=_whole, metavar="N", default=0,
+        help="also score each N steps, for the curve in the report (default %(default)s: no)",
+    )  # fmt: skip
+    group.add_argument(
+        "--tensorboard", action="store_true",
+        help="write TensorBoard's event files too (pip install tensorboard)",
+    )  # fmt: skip
+
+
+@dataclass
+class Settings:
+    """What was asked for: all values by name, and which of them stood on the command line."""
+
+    values: argparse.Namespace
+    explicit: set[str] = field(default_factory=set)
+    parser: argparse.ArgumentParser | None = None
+
+    def flag(self, name: str) -> str:
+        return "--" + name.replace("_", "-")
+
+
+def parse(parser: argparse.ArgumentParser, arguments=None) -> Settings:
+    """The command line, knowing which options were given and which are defaults."""
+    values = parser.parse_args(arguments)
+    probe = argparse.Namespace(**{name: _UNSET for name in vars(values)})
+    parser.parse_args(arguments, probe)
+    explicit = {name for name, value in vars(probe).items() if value is not _UNSET}
+    return Settings(values, explicit, parser)
+
+
+def _checked(kind, test, expected):
+    def convert(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not test(value):
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+        return value
+
+    return convert
+
+
+_positive = _checked(int, lambda n: n > 0, "a whole number above 0")
+_whole = _checked(int, lambda n: n >= 0, "a whole number, 0 or more")
+_positive_float = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
+_fraction = _checked(float, lambda x: 0 <= x < 1, "a number in [0, 1)")

@@ -1,0 +1,85 @@
+"""The score of a model on its data, beside what real data and a collapsed model would get.
+
+Which scores there are depends on the data: where the density is a known mixture, its modes are
+counted; where a judge exists, its features and labels are compared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import metrics
+from ..metrics import Judge
+
+
+@dataclass(frozen=True)
+class Line:
+    """One figure: what it is, how large, and between what it lies."""
+
+    name: str
+    value: float
+    floor: float | None = None  # other real data in the place of samples
+    ceiling: float | None = None  # a collapsed generator
+    note: str = ""
+
+    def __str__(self):
+        between = ""
+        if self.floor is not None:
+            between = f"   (real data {_figure(self.floor)}, collapsed {_figure(self.ceiling)})"
+        note = f"   {self.note}" if self.note else ""
+        return f"{self.name:<38} {_figure(self.value):>9}{between}{note}"
+
+
+def _figure(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def scorer(dataset):
+    """`score(samples) -> list[Line]` for the data set; None where there is no score for it."""
+    if getattr(dataset, "modes", None) is not None:
+        return lambda samples: score_points(samples, dataset)
+    judge = judge_for(dataset)
+    return None if judge is None else lambda samples: score_pictures(samples, dataset, judge)
+
+
+def judge_for(dataset) -> Judge | None:
+    """The judge that was trained on this data set, if one comes along with tinygan."""
+    if len(dataset.shape) != 3:
+        return None
+    try:
+        judge = Judge.load(dataset.name)
+    except (OSError, ValueError):
+        return None
+    return judge if judge.channels == dataset.shape[0] else None
+
+
+def score_points(samples, dataset) -> list[Line]:
+    """Modes reached, share of good samples, and how evenly they fall: none of them alone is good
+    evidence."""
+    modes, sigma = dataset.modes, dataset.sigma
+    real = dataset.take(len(samples))["x"]
+    one = np.repeat(modes[:1], len(samples), 0) + 0.01 * sigma
+    made, floor, ceiling = (metrics.mixture_scores(x, modes, sigma) for x in (samples, real, one))
+    names = {
+        "modes": f"modes reached, of {len(modes)}",
+        "share": "share of samples within 3σ of a mode",
+        "kl": "reverse KL over the modes, nats",
+    }
+    return [Line(name, made[k], floor[k], ceiling[k]) for k, name in names.items()]
+
+
+def score_pictures(samples, dataset, judge) -> list[Line]:
+    """The Fréchet distance on the judge's features, coverage, and the balance of the classes."""
+    s = metrics.score_images(samples, dataset, judge)
+    present = sum(share >= 0.03 for share in s["classes"])
+    share = f"{s['frechet_share']:.1%} of the way from perfect to collapsed"
+    return [
+        Line("Fréchet distance", s["frechet"], s["frechet_floor"], s["frechet_ceiling"], share),
+        Line("kernel distance (KID)", s["kid"], s["kid_floor"], s["kid_ceiling"]),
+        Line("classes with 3% of the samples or more", present, note=f"of {len(s['classes'])}"),
+        Line("precision: samples among the data", s["precision"]),
+        Line("recall: data among the samples", s["recall"]),
+        Line("diversity within classes, real = 1", s["diversity"]),
+        Line("sharpness, real = 1", s["sharpness"]),
+        Line("copies among the samples", s["duplicates"]),
+    ]
