@@ -25,6 +25,9 @@ class Tinygan:
         self.no_grad, self.grad = tinygan.no_grad, tinygan.grad
 
     def tensor(self, array):
+        """Images channels-last in memory, as every layer of the engine hands them on."""
+        if np.ndim(array) == 4:
+            array = np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
         return self.lib.tensor(array, device=self.device)
 
     def place(self, module, arrays=None):

@@ -125,7 +125,9 @@ def _gan(engine, generator, discriminator, real, noise, lr, betas):
     def numbers():
         """Every gradient before the first update (Adam's first step is a sign: it would turn
         rounding into noise), then the losses of a step."""
-        loss = F.binary_cross_entropy_with_logits(discriminator(generator(noise[0])).reshape(-1), one)
+        loss = F.binary_cross_entropy_with_logits(
+            discriminator(generator(noise[0])).reshape(-1), one
+        )
         loss.backward()
         gradients = [engine.numpy(p.grad).copy() for p in [*theirs, *discriminator.parameters()]]
         generator.zero_grad()
@@ -220,7 +222,10 @@ def vae(engine):
         return loss
 
     def numbers():
-        return [np.array([float(step().detach()) for _ in range(3)]), engine.numpy(net.hidden.weight)]
+        return [
+            np.array([float(step().detach()) for _ in range(3)]),
+            engine.numpy(net.hidden.weight),
+        ]
 
     return step, numbers
 
@@ -349,8 +354,8 @@ def adam(engine):
     optimizer = engine.adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     parameters = list(generator.parameters())
     for i, p in enumerate(parameters):
-        gradient = engine.tensor(_normal(tuple(p.shape), i))
-        p.grad = gradient
+        with engine.no_grad():  # laid out in memory as the engine lays out the parameter
+            p.grad = engine.lib.zeros_like(p).copy_(engine.tensor(_normal(tuple(p.shape), i)))
 
     def numbers():
         for _ in range(3):

@@ -6,7 +6,7 @@ Arrays in, arrays out; nothing here knows of gradients.
 
 import numpy as np
 
-from .device import array_module
+from .device import array_module, to_numpy
 
 
 def sigmoid(x):
@@ -307,8 +307,8 @@ class CentredGaussians:
         self.rows = max(16, (1 << (17 if xp is np else 24)) // means.size)
 
     def prepare(self, rows):
-        """What both steps need of a chunk of rows (m, d)."""
-        return rows.T.astype(np.float64)
+        """What both steps need of a chunk of rows (m, d): here (d, m) in float64."""
+        return array_module(rows).ascontiguousarray(rows.T, dtype=np.float64)
 
     def scores(self, x):
         """bias_k − ½‖P_kᵀ(x − μ_k)‖², (k, m)."""
@@ -330,9 +330,13 @@ class CentredGaussians:
             second = (weighted * delta).sum(axis=2)
         return resp.sum(axis=1), weighted.sum(axis=2), second
 
+    def unpack(self, sums):
+        """The summed moments on the host."""
+        return tuple(to_numpy(value) for value in sums)
+
 
 def add_up(function, n, rows):
-    """Σ function(start, stop) over chunks of `range(n)`, for functions that return tuples of sums."""
+    """Σ function(start, stop) over chunks of `range(n)`; the function returns a tuple of sums."""
     total = None
     for start in range(0, n, rows):
         part = function(start, min(start + rows, n))

@@ -10,6 +10,7 @@
 """
 
 from .dataset import ArrayDataset, DataError, Dataset
+from .folder import FolderDataset
 from .loader import Loader
 from .opening import NAMES, open
 from .pairs import PairDataset
@@ -17,6 +18,6 @@ from .shapes import ShapesDataset, read_factors
 from .web import download
 
 __all__ = [
-    "ArrayDataset", "DataError", "Dataset", "Loader", "NAMES", "PairDataset", "ShapesDataset",
-    "download", "open", "read_factors",
+    "ArrayDataset", "DataError", "Dataset", "FolderDataset", "Loader", "NAMES", "PairDataset",
+    "ShapesDataset", "download", "open", "read_factors",
 ]  # fmt: skip

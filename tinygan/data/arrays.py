@@ -95,9 +95,7 @@ def _mapped(path, offset=0):
             shape, fortran, dtype = read(file)
             if dtype.hasobject:
                 raise ValueError("it holds Python objects, which are not loaded")
-            return np.memmap(
-                path, dtype, "r", file.tell(), shape, order="F" if fortran else "C"
-            )
+            return np.memmap(path, dtype, "r", file.tell(), shape, order="F" if fortran else "C")
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"{path}: is damaged or truncated ({error})") from None
 

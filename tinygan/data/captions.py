@@ -41,9 +41,8 @@ def encode(texts) -> np.ndarray:
         words = text.lower().replace(",", " , ").replace(":", " : ").split()
         unknown = [word for word in words if word not in _NUMBER]
         if unknown:
-            raise DataError(
-                f"caption {text!r}: unknown word {unknown[0]!r}; the words are {', '.join(_WORDS)}"
-            )
+            known = ", ".join(word for word in _WORDS if word.isalpha())
+            raise DataError(f"caption {text!r}: unknown word {unknown[0]!r}; the words are {known}")
         if len(words) > LENGTH:
             raise DataError(f"caption {text!r}: {len(words)} words, at most {LENGTH} fit")
         row[: len(words)] = [_NUMBER[word] for word in words]

@@ -1,16 +1,16 @@
 """A folder of pictures, decoded when they are needed, so that it may be larger than memory."""
 
+import os
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from .dataset import DataError, Dataset, held_out, scaled
+from .picture import decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "valid", "validation")}
-_GREY = ("1", "L", "LA", "I;16", "I")
 _PROBES = 16  # pictures that are looked at when the folder is opened
 
 
@@ -19,81 +19,115 @@ class FolderDataset(Dataset):
 
     With `size`, each is cropped to its central square (of `crop` pixels, if given) and resized;
     without, all must be equal in size. All must be grey (one channel) or all in colour (three),
-    unless `channels` says which they become. Transparency becomes white. Folders `train` and `test`
-    (or `val`) are the splits, else a tenth is held out. If all pictures lie in two or more folders,
-    these are their classes.
+    unless `channels` says which they become. Folders `train` and `test` (or `val`) are the splits,
+    else a tenth is held out. If all pictures lie in two or more folders, these are their classes.
     """
 
-    def __init__(self, path, split="train", size=None, channels=None, crop=None, n=None,
-                 skip_bad=False):  # fmt: skip
+    def __init__(
+        self, path, split="train", size=None, n=None, channels=None, crop=None, skip_bad=False
+    ):
         if channels not in (None, 1, 3):
-            raise DataError(f"{path}: channels must be 1 or 3, got {channels!r}")
-        self.folder, self.split, self.name = Path(path), split, Path(path).resolve().name
-        self._size, self._crop, self._channels = size, crop, channels
-        self._files, own = _listed(self.folder, split)
-        if not own:
-            self._files = [self._files[i] for i in held_out(len(self._files), split)]
-        self._labels = self._classes(self.folder / own)
-        self._files = self._files[:n]
+            raise DataError(f"{path}: channels must be 1 (grey) or 3 (colour), got {channels!r}")
+        if crop and not size:
+            raise DataError(f"{path}: crop={crop} needs size as well: what the crop is resized to")
+        self.name, self.split = Path(path).resolve().name, split
+        self._size, self._channels, self._crop = size, channels, crop
+        base, divided = _part(Path(path), split)
+        self._files = pictures(base)
+        if not self._files:
+            raise DataError(f"{base}: holds no pictures; {_contents(base)}")
+        labels = self._classes(base)
+        if divided:
+            rows = held_out(len(self._files), split)
+            self._files = [self._files[i] for i in rows]
+            labels = None if labels is None else labels[rows]
+        self._files, self._labels = self._files[:n], labels
+        self._model = None
         self._look(skip_bad)
 
     def __len__(self):
         return len(self._files)
 
-    def file(self, index: int) -> Path:
-        return self._files[index]
-
     def batch(self, indices):
         indices = np.asarray(indices)
-        out = {"x": scaled(np.stack([self._decoded(self._files[i]) for i in indices]))}
+        out = {"x": scaled(np.stack([self._picture(self._files[i]) for i in indices]))}
         if self._labels is not None:
             out["label"] = self._labels[indices]
         return out
 
     def _classes(self, base):
         """Each file's folder as its class, if there are two or more and no file outside."""
-        first = [file.relative_to(base).parts for file in self._files]
-        names = sorted({parts[0] for parts in first if len(parts) > 1})
-        if len(names) < 2 or any(len(parts) == 1 for parts in first):
+        places = [file.relative_to(base).parts for file in self._files]
+        names = sorted({parts[0] for parts in places if len(parts) > 1})
+        if len(names) < 2 or any(len(parts) == 1 for parts in places):
             return None
         self.class_names, self.classes = tuple(names), len(names)
         number = {name: i for i, name in enumerate(names)}
-        return np.array([number[parts[0]] for parts in first], np.int64)
+        return np.array([number[parts[0]] for parts in places], np.int64)
 
     def _look(self, skip_bad):
-        """Find the shape from the first picture, and look at some others for early complaints."""
-        self.shape, error = None, None
-        step = max(len(self) // _PROBES, 1)
-        for i in range(0, len(self), 1 if skip_bad else step):
+        """Take the shape from the first picture, and look at some more, to complain early."""
+        error = None
+        for i in range(0, len(self), 1 if skip_bad else max(len(self) // _PROBES, 1)):
             try:
-                picture = self._decoded(self._files[i])
+                self._picture(self._files[i])
             except DataError as reason:
-                error = reason
                 if not skip_bad:
                     raise
-                continue
-            if self.shape is None:
-                self.shape = picture.shape
-                self._first = self._files[i].name
-            if skip_bad:
+                error = reason
+            if skip_bad and self._model is not None:
                 return
-        if self.shape is None:
-            raise DataError(f"{self.folder}: none of {len(self):,} pictures can be read; {error}")
+        if self._model is None:
+            raise DataError(f"{self.name}: none of {len(self):,} pictures can be read; {error}")
 
-    def _decoded(self, path):
-        """One picture, uint8 (C, H, W)."""
-        pil = import_module("PIL.Image")
-        try:
-            with pil.open(path) as image:
-                image.load()
-                image = import_module("PIL.ImageOps").exif_transpose(image)
-                grey = image.mode in _GREY
-                self._check_mode(path, image.mode, grey)
-                channels = self._channels or (1 if grey else 3)
-                image = _plain(pil, image, channels)
-        except (OSError, SyntaxError, ValueError, pil.DecompressionBombError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"{path}: {_reason(pil, path, error)}") from None
-        pixels = np.asarray(self._sized(pil, image)).reshape(-1, *_sides(self, image))
-        return self._check_size(path, _channels_first(pixels, channels))
+    def _picture(self, path):
+        """uint8 (C, H, W), of the same shape as the first."""
+        pixels = decode(path, self._channels, self._size, self._crop)
+        if self._model is None:
+            self._model, self.shape = path.name, pixels.shape
+        if pixels.shape[0] != self.shape[0]:
+            kinds = {1: "grey", 3: "in colour"}
+            raise DataError(
+                f"{path}: is {kinds[len(pixels)]}, but {self._model} is {kinds[self.shape[0]]}; "
+                "say channels=3 or channels=1 to make all alike, or skip_bad=True to leave it out"
+            )
+        if pixels.shape != self.shape:
+            (_, height, width), (_, first_height, first_width) = pixels.shape, self.shape
+            raise DataError(
+                f"{path}: is {width}×{height}, but {self._model} is {first_width}×{first_height}; "
+                "say size=64 or so to crop and resize all"
+            )
+        return pixels
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The files below a folder that are called like pictures, hidden ones left out, in order."""
+    return sorted(_walk(folder))
+
+
+def has_pictures(folder: Path) -> bool:
+    return next(_walk(folder), None) is not None
+
+
+def _walk(folder):
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(place, name)
+
+
+def _part(path, split):
+    """The folder of that split, and whether the pictures must be divided instead."""
+    found = {}
+    for part, names in _SPLITS.items():
+        found[part] = next((path / n for n in names if (path / n).is_dir()), None)
+    if found["train"] and found["test"]:
+        return found[split], False
+    return path, True
+
+
+def _contents(folder):
+    kinds = Counter(p.suffix.lower() or "no suffix" for p in folder.rglob("*") if p.is_file())
+    seen = ", ".join(f"{count} of {kind}" for kind, count in kinds.most_common(4))
+    return f"looked for {' '.join(SUFFIXES)}, found {seen or 'nothing'}"

@@ -1,6 +1,6 @@
 """MNIST's format: a header of big-endian numbers, then bytes; gzipped or not.
 
-    0 0 8 d   n₁ … n_d (uint32)   the n₁·…·n_d bytes
+0 0 8 d   n₁ … n_d (uint32)   the n₁·…·n_d bytes
 """
 
 import gzip
@@ -27,7 +27,7 @@ def is_idx(start: bytes) -> bool:
 
 def find(folder: Path) -> list[Path]:
     """The files of images in a folder or up to two levels below, as `MNIST/raw` has them."""
-    levels = (folder.glob(pattern) for pattern in ("*", "*/*", "*/*/*"))
+    levels = (folder.glob(pattern + "*images*") for pattern in ("", "*/", "*/*/"))
     return sorted(p for level in levels for p in level if _IMAGES.search(p.name) and p.is_file())
 
 
@@ -104,9 +104,7 @@ def _content(path):
         content = path.read_bytes()
         return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except EOFError:
-        raise DataError(
-            f"{path}: the gzip file is truncated; copy or download it again"
-        ) from None
+        raise DataError(f"{path}: the gzip file is truncated; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
     except OSError as error:

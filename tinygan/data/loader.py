@@ -104,8 +104,7 @@ class Loader:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
-        if hasattr(self, "_waiting"):
-            self._start(self.epoch, self.position)
+        self._start(self.epoch, self.position)
 
     def __enter__(self):
         return self

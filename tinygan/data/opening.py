@@ -1,20 +1,140 @@
 """`open`: a data set from a name or a path; what a path holds is found out from its content."""
 
-from . import mixtures, pairs
+import difflib
+import gzip
+import zlib
+from pathlib import Path
+
+from . import cifar, idx, mixtures, pairs, web
+from .arrays import arrays
 from .dataset import SPLITS, DataError, Dataset
 from .digits import digits
+from .folder import FolderDataset, has_pictures
+from .picture import decode
 from .shapes import shapes
 
 NAMES = (*mixtures.NAMES, "digits", "shapes", *pairs.NAMES)
+_FORMATS = (
+    "a folder with MNIST's IDX files or CIFAR-10's .bin files, a folder of pictures, an IDX file, "
+    "a .npy or a .npz file"
+)
 
 
 def open(spec, split="train", size=None, seed=0, **options) -> Dataset:
-    if spec in mixtures.NAMES:
-        return mixtures.points(spec, split, seed, **options)
-    if spec == "digits":
-        return digits(split, size, seed, **options)
-    if spec == "shapes":
-        return shapes(split, size, seed, **options)
-    if spec in pairs.NAMES:
-        return pairs.pair(spec, split, size, seed, **options)
-    raise DataError(f"{spec}")
+    """A data set by its name, one of `NAMES`, or from a path.
+
+    `split` is "train" or "test" (for shapes also "heldout"); `size` the side of images in pixels,
+    by default 32 for those that are drawn and as they are for files; `seed` that of drawn data. All
+    take `n`, to limit or set the number of items; a folder of pictures also `channels`, `crop` and
+    `skip_bad`. "mnist", "fashion-mnist" and "cifar10" are looked for where `download` puts them.
+
+    >>> open("digits", "test", size=28, n=10)
+    <digits, test: 10 of (1, 28, 28), 10 classes>
+    """
+    spec, shown = str(spec), repr(str(spec))
+    splits = (*SPLITS, "heldout") if spec == "shapes" or spec in pairs.OF_SHAPES else SPLITS
+    if split not in splits:
+        raise DataError(f"open({shown}): split must be one of {', '.join(splits)}; got {split!r}")
+    if size is not None and (not isinstance(size, int) or size < 8):
+        raise DataError(f"open({shown}): size must be a whole number of at least 8, got {size!r}")
+    n = options.get("n")
+    if n is not None and n < 1:
+        raise DataError(f"open({shown}): n must be at least 1, got {n}")
+    folder_only = {"channels", "crop", "skip_bad"} & set(options)
+    if unknown := set(options) - {"n", "channels", "crop", "skip_bad"}:
+        raise DataError(f"open({shown}): unknown option {sorted(unknown)[0]!r}")
+    if spec in NAMES and folder_only:
+        raise DataError(f"open({shown}): {sorted(folder_only)[0]!r} is for folders of pictures")
+    if spec in NAMES:
+        return _drawn(spec, split, size, seed, n)
+    return _from_path(_path(spec), split, size, options)
+
+
+def _drawn(name, split, size, seed, n):
+    if name in mixtures.NAMES:
+        return mixtures.points(name, split, seed, n)
+    make = {"digits": digits, "shapes": shapes}.get(name)
+    return make(split, size, seed, n) if make else pairs.pair(name, split, size, seed, n)
+
+
+def _path(spec):
+    if spec in web.SOURCES and not Path(spec).exists():
+        folder = web.place(spec)
+        if folder.is_dir() and any(folder.iterdir()):
+            return folder
+        raise DataError(
+            f'{spec}: is not here yet. With internet: python -c "import tinygan.data as d; '
+            f"d.download('{spec}')\"; {web.by_hand(spec, folder)}"
+        )
+    path = Path(spec).expanduser()
+    if path.exists():
+        return path
+    near = difflib.get_close_matches(spec, (*NAMES, *web.SOURCES), 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise DataError(
+        f"{spec}: no data set has this name, and there is no such file or folder; {hint}names: "
+        f"{', '.join((*NAMES, *web.SOURCES))}; paths: {_FORMATS}"
+    )
+
+
+def _from_path(path, split, size, options):
+    n = options.get("n")
+    if path.is_dir():
+        if idx.find(path):
+            return idx.idx(path, split, size, n)
+        if cifar.find(path):
+            return cifar.cifar(path, split, size, n)
+        if not has_pictures(path):
+            _refuse_folder(path)
+        return FolderDataset(path, split, size, **options)
+    start = _start(path)
+    if idx.is_idx(start):
+        return idx.idx(path, split, size, n)
+    if start.startswith((b"\x93NUMPY", b"PK")):
+        return arrays(path, split, size, n)
+    if cifar.is_cifar(path):
+        return cifar.cifar(path, split, size, n)
+    raise DataError(f"{path}: {_what_else(path, start)}; expected {_FORMATS}")
+
+
+def _refuse_folder(path):
+    found = sorted(p.name for p in path.iterdir())
+    if any(name.startswith("data_batch_") and "." not in name for name in found):
+        raise DataError(
+            f"{path}: holds CIFAR-10's Python version, pickles, which are never loaded; get "
+            f"{web.SOURCES['cifar10'][0]}cifar-10-binary.tar.gz"
+        )
+    arrays_here = [name for name in found if name.endswith((".npy", ".npz"))]
+    if arrays_here:
+        raise DataError(f"{path}: is a folder; give the file itself, as {path / arrays_here[0]}")
+    what = f"found {', '.join(found[:5])}" if found else "it is empty"
+    raise DataError(f"{path}: holds no data: {what}; expected {_FORMATS}")
+
+
+def _start(path):
+    """The first bytes of a file, of what is inside if it is gzipped."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+        if start[:2] == b"\x1f\x8b":
+            with gzip.open(path) as file:
+                return file.read(4)
+    except EOFError:
+        raise DataError(f"{path}: the gzip file is truncated; download it again") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return start
+
+
+def _what_else(path, start):
+    if not start:
+        return "is empty"
+    if start[:4] in (b"\0\0\x08\x01", b"\0\0\x08\x02"):
+        return "is an IDX file, but not of images; give the file of images or their folder"
+    try:
+        decode(path)
+    except DataError:
+        return f"is of no known kind, it begins with {start[:4].hex(' ')}"
+    return "is a single picture; give the folder with many of them"

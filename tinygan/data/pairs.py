@@ -7,7 +7,7 @@ two *distributions* correspond. `pairs(indices)` gives both pictures of one thin
 
 import numpy as np
 
-from .dataset import DataError, Dataset
+from .dataset import ArrayDataset, Dataset
 from .digits import digits
 from .shapes import shapes
 
@@ -42,6 +42,7 @@ def tinted(x: np.ndarray) -> np.ndarray:
 _CHANGES = {"edge": edge, "negative": negative, "tinted": tinted}
 NAMES = tuple(f"{base}-{change}" for base in ("digits", "shapes") for change in _CHANGES)
 NAMES = (*NAMES, "shapes-outline")
+OF_SHAPES = tuple(name for name in NAMES if name.startswith("shapes"))
 
 
 class PairDataset(Dataset):
@@ -56,28 +57,43 @@ class PairDataset(Dataset):
         self.name, self.split = name, first.split
         self.classes, self.class_names = first.classes, first.class_names
         self._first, self._second, self.translate = first, second, translate
-        self._grey_to_colour = translate is tinted and first.shape[0] == 1
         self._half = len(first) // 2
-        self.shape = self.pairs([0])["x"].shape[1:]
+        self._to_colour = translate is tinted and first.shape[0] == 1
+        self.shape = (3, *first.shape[1:]) if self._to_colour else first.shape
+        self.judge = None if self._to_colour else first.judge
 
     def __len__(self):
         return self._half
 
     def batch(self, indices):
         indices = np.asarray(indices)
-        one, other = self._pictures(indices), self._pictures(indices + self._half)
-        return {"x": one[0], "y": other[1], "label": one[2], "label_y": other[2]}
+        one, other = self._pictures(indices, "x"), self._pictures(indices + self._half, "y")
+        return {"x": one["x"], "y": other["y"], "label": one["label"], "label_y": other["label"]}
 
     def pairs(self, indices) -> dict[str, np.ndarray]:
-        """Both pictures, x and y, of the same things: for scoring, never for training."""
-        x, y, label = self._pictures(np.asarray(indices))
-        return {"x": x, "y": y, "label": label}
+        """Both pictures, x and y, of the same things, and their label: for scoring, never for
+        training.
+        """
+        return self._pictures(np.asarray(indices), "xy")
 
-    def _pictures(self, indices):
+    def domain(self, which: str) -> ArrayDataset:
+        """One domain alone, "x" or "y", with its labels: what a judge of it is trained on."""
+        indices = np.arange(self._half) + (self._half if which == "y" else 0)
+        pictures = self._pictures(indices, which)
+        return ArrayDataset(
+            f"{self.name}.{which}", pictures[which], pictures["label"], split=self.split,
+            class_names=self.class_names,
+        )  # fmt: skip
+
+    def _pictures(self, indices, wanted):
         first = self._first.batch(indices)
-        x = np.repeat(first["x"], 3, axis=1) if self._grey_to_colour else first["x"]
-        y = self.translate(x) if self._second is None else self._second.batch(indices)["x"]
-        return x, y, first["label"]
+        x = np.repeat(first["x"], 3, axis=1) if self._to_colour else first["x"]
+        out = {"label": first["label"]}
+        if "x" in wanted:
+            out["x"] = x
+        if "y" in wanted:
+            out["y"] = self._second.batch(indices)["x"] if self._second else self.translate(x)
+        return out
 
 
 def pair(name: str, split="train", size=None, seed=0, n: int | None = None) -> PairDataset:
@@ -88,6 +104,4 @@ def pair(name: str, split="train", size=None, seed=0, n: int | None = None) -> P
     if change == "outline":
         both = [shapes(split, size, seed, count, outline=line) for line in (False, True)]
         return PairDataset(name, *both)
-    if change not in _CHANGES:
-        raise DataError(f"{name}: expected one of {', '.join(NAMES)}")
     return PairDataset(name, make(split, size, seed, count), translate=_CHANGES[change])

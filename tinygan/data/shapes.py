@@ -16,7 +16,7 @@ import numpy as np
 
 from ..backend import Stream
 from .cache import cached
-from .captions import FACTORS, LENGTH, VOCABULARY, decode, encode, tokens
+from .captions import FACTORS, VOCABULARY, decode, encode, tokens
 from .dataset import ArrayDataset, DataError
 
 LENGTHS = {"train": 20_000, "test": 4_000, "heldout": 4_000}

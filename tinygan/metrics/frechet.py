@@ -4,6 +4,8 @@ import numpy as np
 
 from .rows import rows, same_width
 
+_BLOCK = 1024
+
 
 def frechet_distance(features_a, features_b) -> float:
     """Fréchet distance of the normal distributions with the clouds' means and covariances.
@@ -56,13 +58,17 @@ def kid(features_a, features_b) -> float:
     """
     a, b = (rows("kid", f, 2) for f in (features_a, features_b))
     same_width("kid", a, b)
-    return float(_others(a) + _others(b) - 2 * _kernel(a, b).mean())
+    within = [(_kernel_sum(x, x) - _own_sum(x)) / (len(x) * (len(x) - 1)) for x in (a, b)]
+    return float(sum(within) - 2 * _kernel_sum(a, b) / (len(a) * len(b)))
 
 
-def _kernel(x, y):
-    return (x @ y.T / x.shape[1] + 1) ** 3
+def _kernel_sum(x, y):
+    """Σ k(x, y) over all pairs, in blocks of rows."""
+    width = x.shape[1]
+    starts = range(0, len(x), _BLOCK)
+    return sum(((x[i : i + _BLOCK] @ y.T / width + 1) ** 3).sum() for i in starts)
 
 
-def _others(x):
-    k = _kernel(x, x)
-    return (k.sum() - np.trace(k)) / (len(x) * (len(x) - 1))
+def _own_sum(x):
+    """Σ k(x, x) over each sample with itself."""
+    return (((x * x).sum(1) / x.shape[1] + 1) ** 3).sum()

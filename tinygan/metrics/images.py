@@ -26,9 +26,9 @@ def score_images(samples, dataset, judge) -> dict:
     other real pictures get, and their `_ceiling`, which a collapsed generator gets: one real
     picture over and over with noise of 0.01 (the mean over eight such generators).
     "frechet_share" is the distance ÷ ceiling. Also precision, recall, density, coverage (on
-    features), "classes": the share of each label, "smallest_class", "diversity": the
-    within-class diversity ÷ that of real pictures, "duplicates", "sharpness": Laplacian energy ÷
-    that of real pictures.
+    features), "duplicates", "sharpness": Laplacian energy ÷
+    that of real pictures; and with a judge that knows classes their shares, "classes", the
+    "smallest_class", and "diversity": within-class diversity ÷ that of real pictures.
     """
     samples = np.asarray(samples, np.float32)
     n = min(len(samples), len(dataset) // 2)
@@ -36,7 +36,7 @@ def score_images(samples, dataset, judge) -> dict:
     real, other = real[::2], real[1::2]
     samples = samples[:n]
     f_real, f_other, f_fake = (judge.features(x) for x in (real, other, samples))
-    collapsed = [judge.features(_collapsed(real, i, n)) for i in range(_COLLAPSED)]
+    collapsed = [judge.features(_collapsed(real, i, min(n, 256))) for i in range(_COLLAPSED)]
     out = {"n": n}
     for name, distance in (("frechet", frechet_distance), ("kid", kid)):
         out[name] = distance(f_real, f_fake)
@@ -44,11 +44,12 @@ def score_images(samples, dataset, judge) -> dict:
         out[f"{name}_ceiling"] = float(np.mean([distance(f_real, f) for f in collapsed]))
     out["frechet_share"] = out["frechet"] / out["frechet_ceiling"]
     out.update(precision_recall_density_coverage(f_real, f_fake))
-    labels, real_labels = judge.labels(samples), judge.labels(real)
-    shares = label_histogram(labels, judge.classes)
-    out["classes"], out["smallest_class"] = shares.tolist(), float(shares.min())
-    real_diversity = within_class_diversity(f_real, real_labels)
-    out["diversity"] = within_class_diversity(f_fake, labels) / real_diversity
+    if judge.classes:
+        labels, real_labels = judge.labels(samples), judge.labels(real)
+        shares = label_histogram(labels, judge.classes)
+        out["classes"], out["smallest_class"] = shares.tolist(), float(shares.min())
+        real_diversity = within_class_diversity(f_real, real_labels)
+        out["diversity"] = within_class_diversity(f_fake, labels) / real_diversity
     out["duplicates"] = duplicates(samples)
     out["sharpness"] = laplacian_energy(samples) / laplacian_energy(real)
     return out

@@ -4,44 +4,25 @@ Trained by tinygan itself on real data (`python -m tinygan.metrics.train_judge`)
 the literature has Inception: a Fréchet distance on its features sees what matters for its data.
 """
 
+import contextlib
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from .. import io, nn
-from ..autograd import Tensor, no_grad
+from .. import io
+from ..autograd import no_grad
+from ..data.cache import folder
+from ..data.resize import resize
 from ..ops import softmax, tensor
-from .resize import resize
+from .network import Network
+from .training import disturbed, own_randomness, train_classifier
 
 _SHIPPED = Path(__file__).parent / "judges"
 _BATCH = 250
-FEATURES = 64
-
-
-class Network(nn.Module):
-    """x (N, C, 32, 32) → logits (N, classes); `features` gives the layer before, (N, 64).
-
-    Three 4×4 convolutions of stride 2, as in a DCGAN discriminator.
-    """
-
-    def __init__(self, channels: int, classes: int, width: int = 16):
-        layers = []
-        for before, after in ((channels, width), (width, 2 * width), (2 * width, 4 * width)):
-            layers += [
-                nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.LeakyReLU(0.2),
-            ]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * 16, FEATURES))
-        self.head = nn.Sequential(nn.BatchNorm1d(FEATURES), nn.LeakyReLU(0.2))
-        self.classify = nn.Linear(FEATURES, classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x))
-
-    def forward(self, x):
-        return self.classify(self.features(x))
+_ENOUGH = 20_000  # items to train on and to test on
+_VERSION = 1  # of the network and its training: raise it when they change
 
 
 class Judge:
@@ -58,6 +39,51 @@ class Judge:
         self.name, self.channels, self.classes = name, channels, classes
         self.accuracy = accuracy
 
+    # -- where judges come from --------------------------------------------------------------------
+
+    @staticmethod
+    def train(train, test, steps=1200, seed=0, log=None) -> "Judge":
+        """A judge of a data set with classes; its accuracy is measured on `test`."""
+        if not train.classes:
+            raise ValueError(f"{train.name} has no classes, so that no judge can be trained on it")
+        batch = train.take(_ENOUGH)
+        x = resize(batch["x"], Judge.size)
+        with own_randomness(seed) as rng:
+            network = Network(x.shape[1], train.classes)
+            train_classifier(
+                network, x, batch["label"], steps=steps, batch_size=min(100, len(x)), rng=rng,
+                change=disturbed, log=log,
+            )  # fmt: skip
+        judge = Judge(network, train.name, x.shape[1], train.classes)
+        held = test.take(_ENOUGH)
+        judge.accuracy = float((judge.labels(held["x"]) == held["label"]).mean())
+        return judge
+
+    @staticmethod
+    def of(train, test=None, log=None) -> "Judge":
+        """The judge for a data set of pictures, whatever it is.
+
+        One that comes with tinygan if it knows this data; else, for data with classes, one trained
+        now (some seconds; kept in the cache), tested on `test` if given; else an untrained one,
+        whose features still tell pictures apart but which has no labels (`classes` 0).
+        """
+        if train.judge:
+            return Judge.load(train.judge)
+        if not train.classes:
+            with own_randomness(0):
+                return Judge(Network(train.shape[0], 1), train.name, train.shape[0], classes=0)
+        some = train.take(64)
+        known = hashlib.sha256(some["x"].tobytes() + some["label"].tobytes())
+        known.update(f"{len(train)} {train.classes} {_VERSION}".encode())
+        path = folder() / f"judge-{known.hexdigest()[:16]}.safetensors"
+        with contextlib.suppress(OSError, ValueError):
+            return Judge.load(path)
+        judge = Judge.train(train, test or train, steps=600, log=log)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            judge.save(path)
+        return judge
+
     # -- judging -----------------------------------------------------------------------------------
 
     def features(self, x) -> np.ndarray:
@@ -66,11 +92,20 @@ class Judge:
 
     def probabilities(self, x) -> np.ndarray:
         """float32 (N, classes)."""
+        self._must_know_classes()
         return self._batched(lambda part: softmax(self.network(part), dim=1), x)
 
     def labels(self, x) -> np.ndarray:
         """int64 (N,)."""
+        self._must_know_classes()
         return self._batched(self.network, x).argmax(1)
+
+    def _must_know_classes(self):
+        if not self.classes:
+            raise ValueError(
+                f"the judge of {self.name!r} was never trained, since the data have no classes: it "
+                "gives features, but no labels"
+            )
 
     def _batched(self, function, x):
         x = np.asarray(x)

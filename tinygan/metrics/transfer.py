@@ -4,8 +4,8 @@ import numpy as np
 
 from .. import nn
 from ..autograd import no_grad
+from ..data.resize import resize
 from ..ops import tensor
-from .resize import resize
 from .training import own_randomness, train_classifier
 
 _SIZE = 16

@@ -2,10 +2,10 @@
 
     min_G max_D  E log σ(D(x)) + E log(1 − σ(D(G(z))))
 
-where D(x) is a logit. At D's optimum, σ(D(x)) = p_data/(p_data + p_G), G minimises the Jensen-Shannon
-divergence of p_G from p_data. Early on, though, D is sure that G(z) is false and log(1 − σ(D(G(z))))
-is flat, so that G hardly learns. The *non-saturating* form has G maximise log σ(D(G(z))) instead:
-the same fixed point, a strong gradient where G is bad.
+where D(x) is a logit. At D's optimum, σ(D(x)) = p_data/(p_data + p_G), G minimises the
+Jensen-Shannon divergence of p_G from p_data. Early on, though, D is sure that G(z) is false, and
+log(1 − σ(D(G(z)))) is flat, so that G hardly learns. The *non-saturating* form has G maximise
+log σ(D(G(z))) instead: the same fixed point, a strong gradient where G is bad.
 
 Logarithms come from logits: −log σ(y) = softplus(−y), and −log(1 − σ(y)) = softplus(y).
 """

@@ -1,8 +1,8 @@
 """Checkpoints: all of a run's state in one safetensors file.
 
-A checkpoint is written under a temporary name, flushed to the disk and renamed, so that a run killed
-at any moment leaves whole files only. Reading one runs nothing (there is no pickle in it), and
-checks its checksum and its kind; a damaged or foreign file is refused with the reason.
+A checkpoint is written under a temporary name, flushed to the disk and renamed, so that a run
+killed at any moment leaves whole files only. Reading one runs nothing (there is no pickle in it),
+and checks its checksum and its kind; a damaged or foreign file is refused with the reason.
 """
 
 import zlib
@@ -60,7 +60,7 @@ def read(path) -> dict:
 
 def files(run) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    found = [p for p in (Path(run) / "checkpoints").glob("step-*.safetensors")]
+    found = (Path(run) / "checkpoints").glob("step-*.safetensors")
     return sorted((p for p in found if number(p) is not None), key=number)
 
 

@@ -72,14 +72,16 @@ class Doctor:
         fake, true = _distances(made[:n]), _distances(real[:n])
         typical = true[np.isfinite(true)].mean()
         spread = fake[np.isfinite(fake)].mean() / max(typical, 1e-12)
-        if spread < 0.25:
-            return self._finding("collapse", "generator", value=spread)
         copies, normal = (float((d.min(1) < 0.05 * typical).mean()) for d in (fake, true))
-        return self._finding("duplicates", "generator", value=copies) if copies > normal + 0.5 else []
+        if self._lasting("collapse", spread < 0.25, times=2):
+            return self._finding("collapse", "generator", value=spread)
+        if self._lasting("duplicates", copies > normal + 0.5, times=2):
+            return self._finding("duplicates", "generator", value=copies)
+        return []
 
-    def _lasting(self, key, present):
+    def _lasting(self, key, present, times=patience):
         self.counts[key] = self.counts.get(key, 0) + 1 if present else 0
-        return self.counts[key] >= self.patience
+        return self.counts[key] >= times
 
     def _finding(self, kind, who, **numbers):
         key = f"{kind}:{who}"

@@ -1,11 +1,11 @@
 """The folder of a run: what lies where, and whether it can be written.
 
-    runs/dcgan/digits-1/
-        checkpoints/   step-0001000.safetensors, the last few
-        samples/       step-0001000.png, one picture each time
-        metrics.jsonl  losses and scores, one JSON object a line
-        config.json    the settings of the run
-        losses.png  samples.gif  report.html
+runs/dcgan/digits-1/
+    checkpoints/   step-0001000.safetensors, the last few
+    samples/       step-0001000.png, one picture each time
+    metrics.jsonl  losses and scores, one JSON object a line
+    config.json    the settings of the run
+    losses.png  samples.gif  report.html
 """
 
 import json
@@ -34,8 +34,13 @@ class RunFolder:
         return str(self.path)
 
     def prepare(self) -> "RunFolder":
-        """Make the folders, and find out now whether they can be written."""
+        """Make the folders, and find out now whether they can be written.
+
+        Files that a killed run left half written are removed.
+        """
         try:
+            for unfinished in self.path.rglob(".*.part"):
+                unfinished.unlink()
             for folder in (self.checkpoints, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
                 write_atomically(folder / ".probe", b"x" * 4096)
@@ -78,7 +83,7 @@ def new_folder(out, system: str, data: str) -> RunFolder:
         folder = RunFolder(out)
         if folder.path.is_file():
             raise RunError(f"--out {out} is a file; expected a folder, which need not exist")
-        if any(folder.checkpoints.glob("step-*")) or folder.metrics.exists():
+        if any(folder.checkpoints.glob("step-*")):
             raise RunError(
                 f"--out {out} holds a run already: go on with it by --resume {out}, or choose "
                 "another folder"

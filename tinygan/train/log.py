@@ -21,8 +21,9 @@ class MetricsLog:
         self._file = None
 
     def open(self) -> "MetricsLog":
+        """Begin to write: after the lines that `restore` kept, or in an empty file."""
         try:
-            self._file = open(self.path, "ab")  # noqa: SIM115
+            self._file = open(self.path, "ab" if self.length else "wb")  # noqa: SIM115
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror}") from None
         return self

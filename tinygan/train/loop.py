@@ -115,11 +115,14 @@ class Trainer:
         try:
             with Interrupt() as interrupt:
                 self._each("start")
+                if self.step == 0:
+                    self.save()
                 while self.step < self.steps and not interrupt.asked:
                     self.learn()
                     self.elapsed = before + time.monotonic() - begun
                     self._each("after_step")
-                self.save()
+                if self.step:
+                    self.save()
                 self._each("finish")
             return interrupt.exit_status if interrupt.asked else 0
         finally:

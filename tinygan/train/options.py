@@ -125,7 +125,7 @@ class Settings:
 def parse(parser: argparse.ArgumentParser, arguments=None) -> Settings:
     """The command line, knowing which options were given and which are defaults."""
     values = parser.parse_args(arguments)
-    probe = argparse.Namespace(**{name: _UNSET for name in vars(values)})
+    probe = argparse.Namespace(**dict.fromkeys(vars(values), _UNSET))
     parser.parse_args(arguments, probe)
     explicit = {name for name, value in vars(probe).items() if value is not _UNSET}
     return Settings(values, explicit, parser)

@@ -126,7 +126,5 @@ def film(frames: list, path, seconds: float = 8.0, most: int = 60) -> list[str]:
     if images:
         step = int(min(400, 1000 * seconds / len(images)))
         times = [step] * (len(images) - 1) + [2000]
-        save_image(
-            images[0], path, save_all=True, append_images=images[1:], duration=times, loop=0
-        )
+        save_image(images[0], path, save_all=True, append_images=images[1:], duration=times, loop=0)
     return unread

@@ -9,7 +9,7 @@ import sys
 
 from .. import data
 from ..backend import DeviceError, device, manual_seed, stream
-from ..backend.cpu import set_num_threads
+from ..backend.cpu import get_num_threads, set_num_threads
 from ..data import DataError
 from ..models import System, build
 from . import checkpoint, pictures, report
@@ -22,7 +22,7 @@ from .callbacks import (
     TensorBoard,
 )
 from .doctor import Doctor, Unhealthy
-from .folder import RunError, RunFolder, new_folder
+from .folder import RunError, new_folder
 from .log import records
 from .loop import Trainer
 from .options import CHANGEABLE, Settings
@@ -38,11 +38,15 @@ def run(system: type[System], settings: Settings, **config) -> int:
     same name follow it. Errors that a user can mend end with one message and no traceback.
     """
     try:
-        where = device(settings.values.device)
-        if settings.values.threads:
-            set_num_threads(settings.values.threads)
-        with where:
-            return _run(system, settings, config)
+        resumed = None
+        if settings.values.resume:
+            resumed = checkpoint.find(settings.values.resume)
+            _take_over(system, settings, resumed[1])
+        options = settings.values
+        options.threads = options.threads or get_num_threads()
+        set_num_threads(options.threads)
+        with device(options.device):
+            return _run(system, settings, config, resumed)
     except (RunError, DataError, DeviceError, Unhealthy, ValueError) as error:
         if not isinstance(error, RunError | DataError | DeviceError | Unhealthy):
             raise
@@ -53,11 +57,8 @@ def run(system: type[System], settings: Settings, **config) -> int:
         return 130
 
 
-def _run(system, settings, config):
-    folder, state = None, None
-    if settings.values.resume:
-        folder, state = checkpoint.find(settings.values.resume)
-        _take_over(system, settings, state)
+def _run(system, settings, config, resumed):
+    folder, state = resumed or (None, None)
     options = settings.values
     manual_seed(options.seed)
     dataset = data.open(options.data, "train", size=options.size)
@@ -71,7 +72,7 @@ def _run(system, settings, config):
     else:
         made = build(state["config"])
         folder.prepare()
-    trainer, doctor = _trainer(made, loader, folder, steps, dataset, settings)
+    trainer = _trainer(made, loader, folder, steps, dataset, settings)
     if state is None:
         folder.require_space(_needed(made, options.keep))
     else:
@@ -166,7 +167,7 @@ def _trainer(system, loader, folder, steps, dataset, settings):
     return Trainer(
         system, loader, folder, steps, callbacks,
         ema=options.ema, schedule=options.schedule, keep=options.keep, about=about,
-    ), doctor  # fmt: skip
+    )  # fmt: skip
 
 
 def _writer(folder):

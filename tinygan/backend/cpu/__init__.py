@@ -3,6 +3,7 @@
 from ..portable import *  # noqa: F403 (what follows takes the place of some of it)
 from .activation import leaky_relu, leaky_relu_gradient, relu, sigmoid, tanh, tanh_gradient
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .memory import keep_freed_memory
 from .norm import standardize, standardize_gradient
 from .optim import adam_step
 from .threads import get_num_threads, set_num_threads
@@ -10,8 +11,9 @@ from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, wo
 
 __all__ = [
     "adam_step", "clear_workspace", "conv2d", "conv2d_input_grad", "conv2d_weight_grad",
-    "get_num_threads", "leaky_relu", "leaky_relu_gradient", "relu", "set_num_threads",
-    "set_workspace_limit",
-    "sigmoid", "standardize", "standardize_gradient", "tanh", "tanh_gradient", "workspace_bytes",
-    "workspace_limit",
+    "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient", "relu",
+    "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_gradient",
+    "tanh", "tanh_gradient", "workspace_bytes", "workspace_limit",
 ]  # fmt: skip
+
+keep_freed_memory()

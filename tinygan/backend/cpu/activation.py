@@ -15,7 +15,7 @@ from .. import portable
 from .pieces import PIECE, new_in_pieces
 from .workspace import scratch
 
-_zeros = {np.dtype(t): np.zeros(PIECE, t) for t in ("float32", "float64")}
+_zeros = {np.dtype(t): np.zeros(2 * PIECE, t) for t in ("float32", "float64")}
 
 
 def relu(x):
@@ -32,7 +32,7 @@ def leaky_relu(x, slope):
     def piece(out, x):
         np.maximum(x, np.multiply(x, slope, out=_term(x)), out=out)
 
-    return new_in_pieces(piece, x)
+    return new_in_pieces(piece, x, passes=2)
 
 
 def leaky_relu_gradient(g, y, slope):
@@ -49,11 +49,11 @@ def leaky_relu_gradient(g, y, slope):
         factor += slope
         np.multiply(g, factor, out=out)
 
-    return new_in_pieces(piece, g, y)
+    return new_in_pieces(piece, g, y, passes=5)
 
 
 def tanh(x):
-    return new_in_pieces(lambda out, x: np.tanh(x, out=out), x)
+    return new_in_pieces(lambda out, x: np.tanh(x, out=out), x, passes=3)
 
 
 def tanh_gradient(g, y):
@@ -64,7 +64,7 @@ def tanh_gradient(g, y):
         np.subtract(1, term, out=term)
         np.multiply(g, term, out=out)
 
-    return new_in_pieces(piece, g, y)
+    return new_in_pieces(piece, g, y, passes=3)
 
 
 def sigmoid(x):
@@ -80,7 +80,7 @@ def sigmoid(x):
         out += 1
         np.reciprocal(out, out=out)
 
-    return new_in_pieces(piece, x)
+    return new_in_pieces(piece, x, passes=10)
 
 
 def _term(like):

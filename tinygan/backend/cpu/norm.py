@@ -16,12 +16,11 @@ best.
 import numpy as np
 
 from .. import portable
+from .layout import channels_last
+from .pieces import PIECE, shared
 from .threads import parallel_for
 from .workspace import scratch
 
-_PIECE = (
-    1 << 16
-)  # elements of a piece: 256 KiB of float32, so that a few of them share the L2 cache
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
 
 
@@ -51,7 +50,7 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
     if rows is None:
         return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed)
     sets, pixels, channels = rows.shape
-    grads = np.ascontiguousarray(np.moveaxis(g, 1, -1)).reshape(rows.shape)
+    grads = _last(g).reshape(rows.shape)
     mean, rstd = mean.reshape(sets, channels), rstd.reshape(sets, channels)
     sums, products = _gradient_sums(grads, rows, mean)
     dx = None
@@ -75,14 +74,15 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
 
 
 def _pixel_rows(x, dims):
-    """x as (B, M, C) without a copy; None where this way does not apply or does not pay."""
+    """x as (B, M, C), copied only if it lies otherwise; None where this way does not pay."""
     spatial = tuple(range(2, x.ndim))
     if x.size < _SMALL or dims not in (spatial, (0, *spatial)) or x.dtype.kind != "f":
         return None
-    last = np.moveaxis(x, 1, -1)
-    if not last.flags.c_contiguous:
-        return None
-    return last.reshape(x.shape[0] if dims == spatial else 1, -1, x.shape[1])
+    return _last(x).reshape(x.shape[0] if dims == spatial else 1, -1, x.shape[1])
+
+
+def _last(x):
+    return channels_last(x) if x.ndim == 4 else np.ascontiguousarray(np.moveaxis(x, 1, -1))
 
 
 def _as_images(rows, like):
@@ -96,20 +96,17 @@ def _as_statistic(values, like):
 
 
 def _for_pieces(shape, function):
-    """Call `function(b, slice of pixels)` for every piece, on all threads; returns how many per
-    set.
-    """
+    """Call `function(b, slice of pixels)` for every piece, on all threads."""
     sets, pixels, channels = shape
-    length = max(1, min(pixels, _PIECE // channels))
-    count = -(-pixels // length)
+    length, count = _pieces_of(shape)
 
     def run(start, stop):
         for k in range(start, stop):
             b, i = divmod(k, count)
             function(b, slice(i * length, min((i + 1) * length, pixels)))
 
-    parallel_for(run, sets * count, max(1, sets * count // 64))
-    return count
+    total = sets * count  # in one go on this thread, or a few pieces at a time on each
+    parallel_for(run, total, -(-total // 8) if shared(4 * sets * pixels * channels) else total)
 
 
 def _like(piece, name):
@@ -117,7 +114,7 @@ def _like(piece, name):
 
 
 def _pieces_of(shape):
-    length = max(1, min(shape[1], _PIECE // shape[2]))
+    length = max(1, min(shape[1], PIECE // shape[2]))
     return length, -(-shape[1] // length)
 
 

@@ -20,8 +20,11 @@ def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, deco
             param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room
         )
 
+    if param.size >= _LARGE and grad.strides != param.strides:
+        room[...] = grad  # brought into the parameter's order of memory
+        grad = room
     arrays = (param, grad, m, v) if v_max is None else (param, grad, m, v, v_max)
-    if param.size < _LARGE or not in_pieces(piece, *arrays):
+    if param.size < _LARGE or not in_pieces(piece, *arrays, passes=14):
         portable.adam_step(
             param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room
         )

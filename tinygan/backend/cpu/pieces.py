@@ -1,20 +1,29 @@
 """Elementwise work in pieces along memory.
 
 Arrays that hold the same elements in the same order of memory, whatever that order is, can be
-walked through as flat runs. Pieces of a run that fit into the cache make several passes cost little
-more than one, and different pieces can go to different threads.
+walked through as flat runs. A piece of a run that fits into the cache makes several passes cost
+little more than one, and different pieces can go to different threads. The second pays late: waking
+a thread takes as long as half a million additions, so small work stays with the caller.
 """
 
 import numpy as np
 
 from .threads import parallel_for
 
-PIECE = 1 << 15  # elements: 128 KiB of float32, so that half a dozen pieces share the L2 cache
+PIECE = 1 << 16  # elements: 256 KiB of float32
+_WORTH_WAKING = 1 << 22  # element operations; about half a millisecond
 
 
-def in_pieces(function, *arrays) -> bool:
-    """Call `function(*pieces)` for matching flat pieces of the arrays; False if their orders
+def shared(operations: int) -> bool:
+    """Is this much elementwise work worth waking another thread?"""
+    return operations >= _WORTH_WAKING
+
+
+def in_pieces(function, *arrays, passes=1) -> bool:
+    """Call `function(*pieces)` for matching flat pieces; False where the arrays' orders
     differ.
+
+    `passes` says how often the function goes over its pieces.
     """
     for channels_last in (False, True):
         flat = [_flat(array, channels_last) for array in arrays]
@@ -23,19 +32,20 @@ def in_pieces(function, *arrays) -> bool:
     else:
         return False
     size = arrays[0].size
-    if size <= PIECE:
-        function(*flat)
-    else:
-        parallel_for(lambda start, stop: function(*(a[start:stop] for a in flat)), size, PIECE)
+    if shared(size * passes):
+        parallel_for(lambda start, stop: function(*(a[start:stop] for a in flat)), size, 2 * PIECE)
+        return True
+    for start in range(0, size, PIECE):
+        function(*(a[start : start + PIECE] for a in flat))
     return True
 
 
-def new_in_pieces(function, *arrays):
+def new_in_pieces(function, *arrays, passes=1):
     """A new array like the first, filled by `function(out, *arrays)` in pieces."""
     out = np.empty_like(arrays[0])
-    if not in_pieces(function, out, *arrays):
+    if not in_pieces(function, out, *arrays, passes=passes):
         out = np.empty(out.shape, out.dtype)
-        in_pieces(function, out, *(np.ascontiguousarray(array) for array in arrays))
+        in_pieces(function, out, *(np.ascontiguousarray(a) for a in arrays), passes=passes)
     return out
 
 

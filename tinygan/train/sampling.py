@@ -1,0 +1,107 @@
+"""`python -m tinygan sample RUN`: new samples of a trained model, from its checkpoint alone."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ..backend import DeviceError, device, manual_seed
+from ..io import FileError
+from ..models import System, build
+from ..optim import EMA
+from . import checkpoint, pictures
+from .folder import RunError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="folder of a run, or one of its checkpoints")
+    parser.add_argument("--n", type=int, default=64, help="how many samples (default 64)")
+    parser.add_argument(
+        "--out", metavar="FILE", default="samples.png", help="picture (default samples.png)"
+    )
+    parser.add_argument(
+        "--interpolate", action="store_true",
+        help="rows of ways from one z to another, instead of single samples",
+    )  # fmt: skip
+    parser.add_argument("--npz", metavar="FILE", help="write the samples and their z as arrays")
+    parser.add_argument(
+        "--last", action="store_true", help="the last weights, where the run keeps average ones"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default auto)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Draw samples as the options say; RunError tells what is wrong with them."""
+    if options.n < 1:
+        raise RunError(f"--n {options.n}: expected a whole number above 0")
+    if Path(options.out).suffix.lower() not in (".png", ".jpg", ".jpeg", ".gif", ".webp"):
+        raise RunError(f"--out {options.out}: expected a picture's name, such as grid.png")
+    try:
+        where = device(options.device)
+    except DeviceError as error:
+        raise RunError(str(error)) from None
+    with where:
+        system, state = load(options.run, average=not options.last)
+        manual_seed(options.seed)
+        z = system.noise(options.n, "sample").numpy()
+        columns = None
+        if options.interpolate:
+            z, columns = ways(z, columns := 8), columns
+        made = system.sample(z)
+    _write(made, z, columns, options)
+    print(f"{len(made)} samples of {options.run}, step {state['step']}: {options.out}")
+    return 0
+
+
+def load(run, average: bool = True, say=print) -> tuple[System, dict]:
+    """The trained system of a run, its weights averaged if the run did so, and its state."""
+    _, state = checkpoint.find(run, say)
+    try:
+        system = build(state["config"])
+        system.load_state_dict(state["system"])
+        for name, saved in state.get("average", {}).items() if average else ():
+            ema = EMA(system.modules[name], saved["decay"])
+            ema.load_state_dict(saved)
+            ema.copy_to(system.modules[name])
+    except (KeyError, TypeError, ValueError, RuntimeError, FileError) as error:
+        raise RunError(
+            f"{run}: its checkpoint does not fit this version of tinygan: {error}"
+        ) from None
+    return system, state
+
+
+def ways(z, columns: int):
+    """From each z to the next one in `columns` points, along the great circle between them.
+
+    Normal noise in many dimensions lies close to a sphere; the straight line between two points of
+    it runs through its inside, where the model has hardly ever been.
+
+        z(t) = [sin((1 − t)Ω) z₀ + sin(tΩ) z₁] / sin Ω,     cos Ω = z₀·z₁ / (|z₀||z₁|)
+    """
+    rows = max(1, len(z) // columns)
+    begin, end = z[:rows], np.roll(z[: rows + 1], -1, 0)[:rows]
+    if len(z) < 2:
+        begin, end = z[:1], -z[:1]
+    cosine = (begin * end).sum(1) / (np.linalg.norm(begin, axis=1) * np.linalg.norm(end, axis=1))
+    omega = np.arccos(np.clip(cosine, -1, 1))[:, None, None]
+    t = np.linspace(0, 1, columns)[None, :, None]
+    with np.errstate(all="ignore"):
+        a, b = np.sin((1 - t) * omega) / np.sin(omega), np.sin(t * omega) / np.sin(omega)
+    straight = np.sin(omega) < 1e-4
+    a, b = np.where(straight, 1 - t, a), np.where(straight, t, b)
+    return (a * begin[:, None] + b * end[:, None]).reshape(-1, z.shape[1]).astype(z.dtype)
+
+
+def _write(made, z, columns, options):
+    try:
+        if made.ndim == 4:
+            picture = pictures.grid(made, columns)
+        else:
+            picture = pictures.plane(made, made, title=f"{len(made)} samples")
+        pictures.save_image(picture, options.out)
+        if options.npz:
+            with open(options.npz, "wb") as file:
+                np.savez(file, samples=made, z=z)
+    except OSError as error:
+        raise RunError(f"cannot write: {error}") from None
