@@ -77,8 +77,12 @@ def picture(x, mixture, shares, colours, title, history, steps, path):
     plane.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
     plane.set_title(title, fontsize=12, loc="left")
     climb = figure.add_axes([0.14, 0.07, 0.82, 0.1])
-    climb.plot(range(len(history)), history, color="0.25", marker="o", markersize=2.5, linewidth=1)
-    climb.set_xlim(-0.5, steps + 0.5)
+    climb.plot(
+        range(1, len(history) + 1), history, color="0.25", marker="o", markersize=2.5, linewidth=1
+    )
+    climb.set_xlim(0.5, steps + 0.5)
+    if not history:
+        climb.set_yticks([])
     climb.set_xlabel("iteration", fontsize=8, labelpad=1)
     climb.set_ylabel("log p(x)\na point", fontsize=8)
     climb.tick_params(labelsize=7)

@@ -19,7 +19,10 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    train.options(parser, data="digits", steps=1200, batch_size=64, lr=5e-4, ema=0.99)
+    train.options(
+        parser, data="digits", steps=2500, batch_size=64, lr=5e-4, schedule="linear", ema=0.99,
+        sample_every=100, checkpoint_every=500,
+    )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument(
         "--width", type=int, default=32, help="channels next to the image (default 32)"

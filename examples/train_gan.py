@@ -18,7 +18,10 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    train.options(parser, data="ring", steps=5000, batch_size=256, lr=1e-3, sample_every=250)
+    train.options(
+        parser, data="ring", steps=8000, batch_size=256, lr=1e-3, schedule="linear",
+        sample_every=250, checkpoint_every=1000, score_every=500,
+    )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument("--width", type=int, default=128, help="hidden units (default 128)")
     model.add_argument("--latent", type=int, default=2, help="length of z (default 2)")

@@ -513,6 +513,9 @@ def test_damaged_arrays_and_archives(tmp_path):
             path.write_bytes(content[:length])
             with pytest.raises(DataError, match=rf"{path.name}: is damaged or truncated"):
                 data.open(path)
+    np.savez_compressed(tmp_path / "g.npz", x=np.array([None, 1]))
+    with pytest.raises(DataError, match=r"g\.npz: .*Object arrays cannot be loaded"):
+        data.open(tmp_path / "g.npz")
     np.savez(tmp_path / "d.npz", first=x, second=x)
     with pytest.raises(DataError, match=r"d\.npz: holds first, second; call the images 'x'"):
         data.open(tmp_path / "d.npz")
@@ -529,7 +532,7 @@ def test_damaged_arrays_and_archives(tmp_path):
 
 def picture(path, size=(24, 20), mode="RGB", colour=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(len(path.name))
+    rng = np.random.default_rng(list(path.name.encode()))  # every file another picture
     image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
     image = image.convert(mode) if colour is None else Image.new(mode, size, colour)
     image.save(path)
@@ -738,6 +741,8 @@ def test_resize_keeps_constants_and_means():
     np.testing.assert_allclose(resize(np.full((1, 1, 7, 5), 0.5, np.float32), 32), 0.5, atol=1e-6)
     np.testing.assert_allclose(resize(x, 6).mean(), x.mean(), atol=0.02)
     assert resize(x, 12) is x and resize(x, 6).dtype == np.float32
+    board = np.indices((24, 24)).sum(0) % 2 * 2.0 - 1  # finer than the new pixels: greys out
+    assert abs(resize(board[None, None], 7)).max() < 0.1
     ramp = np.tile(np.arange(8.0), (1, 1, 8, 1))
     np.testing.assert_allclose(np.diff(resize(ramp, 16)[0, 0, 0, 1:-1]), 0.5, atol=1e-6)
 

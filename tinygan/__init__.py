@@ -23,6 +23,7 @@ from .autograd import (
     gradgradcheck,
     is_grad_enabled,
     no_grad,
+    profile,
 )
 from .backend import (
     Device,

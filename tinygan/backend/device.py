@@ -153,6 +153,12 @@ def to_numpy(array) -> np.ndarray:
     return array if type(array) is np.ndarray else array.get()
 
 
+def synchronize(array) -> None:
+    """Wait until the device has computed the array; on the CPU it has already."""
+    if type(array) is not np.ndarray and is_array(array):
+        import_module("cupy").cuda.get_current_stream().synchronize()
+
+
 def kernels(array):
     """The kernels for this array's device: `backend.cpu` or `backend.cuda`, with the same names in
     both.

@@ -7,6 +7,7 @@ labels; or x_train, y_train, x_test, y_test.
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ def _archive(path):
             members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
             wanted = {k: m for k, m in members.items() if m.filename.endswith(".npy")}
             return {name: _member(path, archive, m) for name, m in wanted.items()}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: is damaged or truncated ({error})") from None

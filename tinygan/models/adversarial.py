@@ -2,8 +2,8 @@
 
 Two networks play. D learns to tell real x from generated G(z); G learns to make D wrong:
 
-    D takes a step against   discriminator_loss(x, G(z))     G fixed: its output is detached
-    G takes a step against   generator_loss(G(z))            D fixed: no gradients are computed for it
+    D takes a step against  discriminator_loss(x, G(z))     G fixed: its output is detached
+    G takes a step against  generator_loss(G(z))            D fixed: its gradients are not computed
 
 `n_critic` steps of D go with one of G. A member of the family is this skeleton with its own two
 losses; everything else (clipped weights, a gradient penalty, conditions, more heads) fits into the

@@ -2,17 +2,21 @@
 
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from .shape import broadcast_to, reshape, sum_to
+from ..backend.device import kernels
+from .reduce import _sum
+from .shape import _permute, broadcast_to, reshape, sum_to
 
 
 def _t(x):
-    return x.transpose(-1, -2)
+    """The last two axes swapped."""
+    n = x.ndim
+    return _permute(x, order=(*range(n - 2), n - 1, n - 2))
 
 
 _matmul = Op(
-    "matmul", lambda xp, x, y: xp.matmul(x, y),
-    x=lambda g, y, x_shape: sum_to(g @ _t(y), x_shape),
-    y=lambda g, x, y_shape: sum_to(_t(x) @ g, y_shape),
+    "matmul", lambda xp, x, y: kernels(x).matmul(x, y),
+    x=lambda g, y, x_shape: sum_to(_matmul(g, _t(y)), x_shape),
+    y=lambda g, x, y_shape: sum_to(_matmul(_t(x), g), y_shape),
 )  # fmt: skip
 
 
@@ -44,7 +48,7 @@ def matmul(x, y):
 
 
 def _linear_forward(xp, x, weight, bias):
-    out = x @ weight.T
+    out = kernels(x).matmul(x, weight.T)
     if bias is not None:
         out += bias
     return out
@@ -52,7 +56,8 @@ def _linear_forward(xp, x, weight, bias):
 
 _linear = Op(
     "linear", _linear_forward,
-    x=lambda g, weight: g @ weight, weight=lambda g, x: _t(g) @ x, bias=lambda g: g.sum(0),
+    x=lambda g, weight: _matmul(g, weight), weight=lambda g, x: _matmul(_t(g), x),
+    bias=lambda g: _sum(g, dims=(0,), keepdim=False),
 )  # fmt: skip
 
 

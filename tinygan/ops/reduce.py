@@ -57,10 +57,16 @@ def axes_of(name, dim, ndim):
 max_ = max  # the built-in, which this module shadows
 
 
-def _restore(g, shape, dims):
-    """A reduced gradient, stretched over the axes that were reduced."""
-    kept = tuple(1 if i in dims else n for i, n in enumerate(shape))
-    return g.reshape(kept).expand(shape)
+def _kept(shape, dims):
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+_restore = Op(  # a reduced gradient, stretched over the axes that were reduced
+    "restore",
+    lambda xp, x, *, shape, dims: xp.broadcast_to(x.reshape(_kept(shape, dims)), shape),
+    view=True,
+    x=lambda g, x_shape, dims: _sum(g, dims=dims, keepdim=False).reshape(x_shape),
+)
 
 
 def _count(shape, dims):
@@ -68,19 +74,21 @@ def _count(shape, dims):
 
 
 def _keep(x, dims):
-    return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+    return _kept(x.shape, dims)
 
 
 # -- sums ------------------------------------------------------------------------------------------
 
 _sum = Op(
     "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim),
-    x=lambda g, x_shape, dims: _restore(g, x_shape, dims),
+    x=lambda g, x_shape, dims: _restore(g, shape=x_shape, dims=dims),
 )  # fmt: skip
 _mean = Op(
     "mean", lambda xp, x, *, dims, keepdim: xp.mean(x, axis=dims, keepdims=keepdim, dtype=x.dtype),
     floating=True,
-    x=lambda g, x_shape, dims: _restore(g * (1.0 / max_(_count(x_shape, dims), 1)), x_shape, dims),
+    x=lambda g, x_shape, dims: _restore(
+        g * (1.0 / max_(_count(x_shape, dims), 1)), shape=x_shape, dims=dims
+    ),
 )  # fmt: skip
 
 
@@ -187,7 +195,7 @@ def cumsum(x, dim):
 # -- extremes --------------------------------------------------------------------------------------
 
 _share_among_equals = dict(  # noqa: C408 (it becomes keywords)
-    x=lambda g, x, out, dims: _restore(g, x.shape, dims) * _among_equals(x, out, dims)
+    x=lambda g, x, out, dims: _restore(g, shape=x.shape, dims=dims) * _among_equals(x, out, dims)
 )  # the gradient of a maximum goes in equal parts to all elements that attain it
 
 

@@ -47,9 +47,7 @@ def run(system: type[System], settings: Settings, **config) -> int:
         set_num_threads(options.threads)
         with device(options.device):
             return _run(system, settings, config, resumed)
-    except (RunError, DataError, DeviceError, Unhealthy, ValueError) as error:
-        if not isinstance(error, RunError | DataError | DeviceError | Unhealthy):
-            raise
+    except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -67,7 +65,7 @@ def _run(system, settings, config, resumed):
     if options.epochs:
         steps = options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
     if state is None:
-        made = system(shape=dataset.shape, **config)
+        made = _built(system, dataset, config)
         folder = new_folder(options.out, system.key, options.data)
     else:
         made = build(state["config"])
@@ -79,6 +77,13 @@ def _run(system, settings, config, resumed):
         _restore(trainer, state, settings)
     folder.write_config({**made.config, **_plain(options), "examples": len(dataset)})
     return _train(trainer, dataset, settings)
+
+
+def _built(system, dataset, config):
+    try:
+        return system(shape=dataset.shape, **config)
+    except ValueError as error:  # a setting that does not fit the data
+        raise RunError(str(error)) from None
 
 
 def _needed(system, keep):

@@ -22,7 +22,7 @@ def relu(x):
     if x.dtype not in _zeros:
         return portable.relu(x)
     zeros = _zeros[x.dtype]
-    return new_in_pieces(lambda out, x: np.maximum(x, zeros[: x.size], out=out), x)
+    return new_in_pieces(lambda out, x: np.maximum(x, zeros[: x.size].reshape(x.shape), out=out), x)
 
 
 def leaky_relu(x, slope):

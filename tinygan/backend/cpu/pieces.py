@@ -11,6 +11,7 @@ import numpy as np
 from .threads import parallel_for
 
 PIECE = 1 << 16  # elements: 256 KiB of float32
+_TINY = 1 << 12  # elements that are done before their layout has been looked at
 _WORTH_WAKING = 1 << 22  # element operations; about half a millisecond
 
 
@@ -43,6 +44,9 @@ def in_pieces(function, *arrays, passes=1) -> bool:
 def new_in_pieces(function, *arrays, passes=1):
     """A new array like the first, filled by `function(out, *arrays)` in pieces."""
     out = np.empty_like(arrays[0])
+    if out.size <= _TINY:
+        function(out, *arrays)
+        return out
     if not in_pieces(function, out, *arrays, passes=passes):
         out = np.empty(out.shape, out.dtype)
         in_pieces(function, out, *(np.ascontiguousarray(a) for a in arrays), passes=passes)
