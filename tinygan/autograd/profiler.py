@@ -103,14 +103,14 @@ class profile:
             rate = f"{flop / seconds / 1e9:9.1f}" if flop else " " * 9
             what = " ".join("×".join(map(str, s)) or "·" for s in shapes)
             lines.append(
-                f"{name:28}{len(events):7d}{1e3 * seconds:10.3f}{seconds / max(measured, 1e-9):8.1%}"
-                f"{size / 1e6:9.1f}{size / seconds / 1e9:8.1f}{rate}  {what}".rstrip()
+                f"{name:28}{len(events):7d}{1e3 * seconds:10.3f}"
+                f"{seconds / max(measured, 1e-9):8.1%}{size / 1e6:9.1f}{size / seconds / 1e9:8.1f}{rate}  {what}".rstrip()
             )
         if len(rows) > limit:
             lines.append(f"… and {len(rows) - limit} more")
         lines.append(
-            f"{len(self.events)} operations took {1e3 * measured:.3f} ms of {1e3 * self.seconds:.3f}; "
-            "the rest is Python between them"
+            f"{len(self.events)} operations took {1e3 * measured:.3f} ms "
+            f"of {1e3 * self.seconds:.3f}; the rest is Python between them"
         )
         return "\n".join(lines)
 
