@@ -102,9 +102,10 @@ class profile:
             size, flop = sum(e.bytes for e in events), sum(e.flop for e in events)
             rate = f"{flop / seconds / 1e9:9.1f}" if flop else " " * 9
             what = " ".join("×".join(map(str, s)) or "·" for s in shapes)
+            share = seconds / max(measured, 1e-9)
             lines.append(
-                f"{name:28}{len(events):7d}{1e3 * seconds:10.3f}"
-                f"{seconds / max(measured, 1e-9):8.1%}{size / 1e6:9.1f}{size / seconds / 1e9:8.1f}{rate}  {what}".rstrip()
+                f"{name:28}{len(events):7d}{1e3 * seconds:10.3f}{share:8.1%}{size / 1e6:9.1f}"
+                f"{size / seconds / 1e9:8.1f}{rate}  {what}".rstrip()
             )
         if len(rows) > limit:
             lines.append(f"… and {len(rows) - limit} more")
