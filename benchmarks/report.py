@@ -7,6 +7,7 @@ import datetime
 import json
 import platform
 import re
+import statistics
 from pathlib import Path
 
 HOME = Path(__file__).parent.parent
@@ -27,6 +28,33 @@ def machine(options):
         "system": platform.system(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def result_row(name, pairs, peer, setting, peaks=(None, None)):
+    """A row of the table from pairs of seconds (tinygan's, the peer's), each of one turn."""
+    ratios = sorted(b / a for a, b in pairs)
+    quarter = len(ratios) // 4
+    return {
+        "name": name,
+        "ratio": round(statistics.median(ratios), 3),
+        "spread": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)],
+        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 4),
+        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 4),
+        "peer": peer,
+        "peer_setting": setting,
+        "tinygan_peak_mb": peaks[0] and round(peaks[0], 1),
+        "peer_peak_mb": peaks[1] and round(peaks[1], 1),
+        "turns": len(pairs),
+    }
+
+
+def growth(rows):
+    """Time per image over batch sizes: equal numbers mean that cost grows linearly."""
+    each = {
+        r["name"]: r["tinygan_ms"] / r["images"] for r in rows if r["name"].startswith("dcgan64")
+    }
+    parts = [f"{name} {ms:.2f}" for name, ms in each.items()]
+    return f"ms per image: {', '.join(parts)}" if len(parts) > 1 else ""
 
 
 COLUMNS = (
@@ -54,10 +82,10 @@ def markdown(table):
     m, v = table["machine"], table["versions"]
     lines = [
         f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads, Python {m['python']}, "
-        f"NumPy {v['numpy']}, PyTorch {v['torch']}. Ratio = PyTorch's time ÷ tinygan's: above 1, "
-        "tinygan is faster.",
+        + ", ".join(f"{name} {version}" for name, version in v.items())
+        + ". Ratio = the peer's time ÷ tinygan's: above 1, tinygan is faster.",
         "",
-        "| row | ratio | spread | ms | PyTorch ms | peak MB | theirs | their best setting |",
+        "| row | ratio | spread | ms | peer ms | peak MB | peer MB | peer, in its best setting |",
         "|---|---:|---|---:|---:|---:|---:|---|",
     ]
     for r in table["rows"]:
@@ -65,7 +93,7 @@ def markdown(table):
         lines.append(
             f"| {r['name']} | **{r['ratio']:.2f}** | {r['spread'][0]:.2f}–{r['spread'][1]:.2f} "
             f"| {r['tinygan_ms']:.3f} "
-            f"| {r['peer_ms']:.3f} | {peaks[0]} | {peaks[1]} | {r['peer_setting']} |"
+            f"| {r['peer_ms']:.3f} | {peaks[0]} | {peaks[1]} | {r['peer']}: {r['peer_setting']} |"
         )
     return "\n".join(lines)
 
@@ -87,7 +115,7 @@ def plot(table, path):
         )
     axes.axvline(1, color="0.3", linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlabel("PyTorch's time ÷ tinygan's (right of the line, tinygan is faster)")
+    axes.set_xlabel("peer's time ÷ tinygan's (right of the line, tinygan is faster)")
     axes.set_title(
         "{cpu}, {threads} threads, {date}".format(**table["machine"]),
         fontsize=9,

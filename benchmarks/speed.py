@@ -13,15 +13,16 @@ anything is timed both must compute the same numbers from the same weights and b
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 
-from .report import machine, plot, print_table
+from . import gmm
+from .report import growth, machine, plot, print_table, result_row
 from .rows import ROWS
 
 HOME = Path(__file__).parent.parent
@@ -108,54 +109,23 @@ def measure_row(row, options):
             seconds = {worker.engine: worker.measure(repeats=repeats) for worker in order}
             pairs.append((seconds["tinygan"], seconds["torch"]))
         peaks = ours.peak_mb(), peer.peak_mb()
-    ratios = sorted(b / a for a, b in pairs)
-    quarter = len(ratios) // 4
-    return {
-        "name": row.name,
-        "kind": row.kind,
-        "ratio": round(statistics.median(ratios), 3),
-        "spread": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)],
-        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 4),
-        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 4),
-        "peer": "torch",
-        "peer_setting": setting,
-        "tinygan_peak_mb": round(peaks[0], 1),
-        "peer_peak_mb": round(peaks[1], 1),
-        "images": row.images,
-        "bar": row.bar,
-        "turns": turns,
-    }, versions
+    result = result_row(row.name, pairs, "torch", setting, peaks)
+    return result | {"kind": row.kind, "images": row.images, "bar": row.bar}, versions
 
 
 def measure_import(options):
     """Time from starting Python to having the package, beyond Python's own start."""
 
     def start(statement):
-        times = os.times()
+        before = time.perf_counter()
         subprocess.run([sys.executable, "-c", statement], check=True, cwd=HOME)
-        after = os.times()
-        return after.elapsed - times.elapsed
+        return time.perf_counter() - before
 
     pairs = []
     for _ in range(3 if options.quick else 9):
         empty = start("pass")
         pairs.append((start("import tinygan") - empty, start("import torch") - empty))
-    ratios = sorted(b / a for a, b in pairs)
-    return {
-        "name": "import",
-        "kind": "import",
-        "ratio": round(statistics.median(ratios), 3),
-        "spread": [round(ratios[len(ratios) // 4], 3), round(ratios[-1 - len(ratios) // 4], 3)],
-        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 1),
-        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 1),
-        "peer": "torch",
-        "peer_setting": "default",
-        "tinygan_peak_mb": None,
-        "peer_peak_mb": None,
-        "images": 1,
-        "bar": 4.0,
-        "turns": len(pairs),
-    }
+    return result_row("import", pairs, "torch", "default") | {"kind": "import", "bar": 4.0}
 
 
 def main(arguments=None):
@@ -163,7 +133,8 @@ def main(arguments=None):
         prog="python -m benchmarks.speed", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    parser.add_argument("--only", help=f"rows, separated by commas: {', '.join([*ROWS, 'import'])}")
+    names = [*ROWS, *gmm.ROWS, "import"]
+    parser.add_argument("--only", help=f"rows, separated by commas: {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
     parser.add_argument(
         "--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of each engine"
@@ -171,23 +142,25 @@ def main(arguments=None):
     parser.add_argument("--json", metavar="FILE", help="write the table for other programs")
     parser.add_argument("--plot", metavar="FILE", help="draw the ratios")
     options = parser.parse_args(arguments)
-    options.turns, options.seconds = (5, 4) if options.quick else (41, 25)
-    chosen = options.only.split(",") if options.only else [*ROWS, "import"]
-    if unknown := set(chosen) - set(ROWS) - {"import"}:
-        parser.error(
-            f"no row {', '.join(sorted(unknown))}; there are {', '.join([*ROWS, 'import'])}"
-        )
-    rows, versions = [], (None, None)
+    options.turns, options.seconds = (5, 4) if options.quick else (41, 12)
+    chosen = options.only.split(",") if options.only else names
+    if unknown := set(chosen) - set(names):
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    rows, versions = [], {"numpy": np.__version__}
     for name in chosen:
         if name == "import":
             rows.append(measure_import(options))
+        elif name in gmm.ROWS:
+            result, (_, versions["scikit-learn"]) = gmm.measure_row(name, options)
+            rows.append(result)
         else:
-            result, versions = measure_row(ROWS[name], options)
+            result, (versions["tinygan"], versions["torch"]) = measure_row(ROWS[name], options)
             rows.append(result)
         print_table(rows[-1:], header=len(rows) == 1)
+    print(growth(rows))
     table = {
         "machine": machine(options),
-        "versions": {"tinygan": versions[0], "torch": versions[1], "numpy": np.__version__},
+        "versions": versions,
         "rows": rows,
     }
     if options.json:
@@ -199,5 +172,5 @@ def main(arguments=None):
 if __name__ == "__main__":
     try:
         main()
-    except ParityError as error:
+    except (ParityError, gmm.ParityError) as error:
         sys.exit(f"parity check failed, nothing was timed: {error}")

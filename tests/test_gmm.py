@@ -290,16 +290,17 @@ def test_float32_is_computed_in_float64():
     )
 
 
-def test_narrow_components_far_apart_keep_their_digits():
-    """10⁻⁴ wide and 10⁵ apart: moments about a common centre would have none."""
+@pytest.mark.parametrize("width", [1e-4, 3e-2])
+def test_narrow_components_far_apart_keep_their_digits(width):
+    """10⁵ apart: moments about a common centre would have no digits, or only two."""
     rng = np.random.default_rng(1)
     side = np.repeat([-1, 1], 4000)
-    x = side[:, None] * 5e4 + 1e-4 * rng.standard_normal((8000, 2))
+    x = side[:, None] * 5e4 + width * rng.standard_normal((8000, 2))
     mixture = fit(x, 2, reg_covar=0, random_state=0)
     for k in range(2):
         mine = x[side == np.sign(mixture.means_[k, 0])]
         np.testing.assert_allclose(
-            mixture.covariances_[k], np.cov(mine.T, bias=True), rtol=1e-5, atol=1e-13
+            mixture.covariances_[k], np.cov(mine.T, bias=True), rtol=1e-5, atol=1e-5 * width**2
         )
 
 

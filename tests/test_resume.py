@@ -182,6 +182,23 @@ def test_a_stopped_run_saves_and_says_how_to_resume(home, undisturbed, number):
         assert checkpoint.checksum(ours["system"]) == checkpoint.checksum(theirs["system"])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_ends_as_if_undisturbed(home, undisturbed, number, monkeypatch, capsys):
+    run, step = home / f"paused-{int(number)}", DCGAN.step
+
+    def interrupted(self, batch):
+        if self.updates in (7, 22):
+            os.kill(os.getpid(), number)
+        return step(self, batch)
+
+    monkeypatch.setattr(DCGAN, "step", interrupted)
+    assert main([*common(home), "--out", str(run)]) == 128 + number
+    monkeypatch.undo()
+    assert "stopped at step 8; everything is saved" in capsys.readouterr().out
+    assert main(["--resume", str(run)]) == 0
+    assert_same(run, undisturbed)
+
+
 def test_a_finished_run_can_be_made_longer(home, undisturbed, capsys):
     run = home / "longer"
     assert main([*common(home), "--out", str(run), "--steps", "20"]) == 0

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -190,8 +191,6 @@ def test_tensorboard_is_optional(tmp_path, capsys, monkeypatch):
 
 
 def test_tensorboard_gets_the_losses(tmp_path, monkeypatch):
-    import types
-
     written = []
 
     class Writer:
@@ -357,6 +356,27 @@ class BadBackward(GAN):
     def generator_loss(self, fake, c):
         zero = 0.0 if self.updates >= 7 else 1.0
         return super().generator_loss(fake, c) + (fake.square().sum() * zero) ** 0.5
+
+
+class Poisoned(GAN):
+    """A GAN whose weights hold an infinity from step 7 on, which no loss has seen yet."""
+
+    key = "poisoned"
+
+    def step(self, batch):
+        losses = super().step(batch)
+        if self.updates == 7:
+            self.generator[0].bias.data.fill_(np.inf)
+        return losses
+
+
+def test_weights_that_are_not_numbers_are_never_saved(tmp_path, capsys):
+    arguments = ["--data", "ring", *SMALL, "--checkpoint-every", 7, "--out", tmp_path / "run"]
+    assert run(Poisoned, arguments, latent=2, width=8) == 1
+    assert "generator.0.bias holds NaN or infinity" in capsys.readouterr().err
+    for path in checkpoint.files(tmp_path / "run"):
+        modules = checkpoint.read(path)["system"]["modules"].values()
+        assert all(np.isfinite(t.numpy()).all() for m in modules for t in m.values())
 
 
 @pytest.mark.parametrize(

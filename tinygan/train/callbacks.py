@@ -83,8 +83,8 @@ class Samples(Callback):
     def start(self, run):
         if self.z is None:
             self.z = run.system.noise(self.n, "samples").numpy().copy()
-        for step, path in run.folder.pictures():
-            if step > run.step:
+        for step, path in run.folder.pictures():  # of a future not taken, or of where it stopped
+            if step > run.step or (step and (not self.every or step % self.every)):
                 path.unlink(missing_ok=True)
         if run.step == 0:
             self._draw(run)
@@ -95,7 +95,7 @@ class Samples(Callback):
             tell(run, self.doctor.samples(made, self.dataset.take(64)["x"]))
 
     def finish(self, run):
-        if not due(run, self.every):
+        if run.step not in dict(run.folder.pictures()):
             self._draw(run)
 
     def _draw(self, run):

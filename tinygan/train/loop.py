@@ -170,9 +170,9 @@ class Trainer:
 
     def save(self) -> None:
         """A checkpoint of now; refuses to save weights that are not numbers."""
-        self.check_weights()
+        self.mark_healthy()
         self.log.sync()
-        checkpoint.write(self.folder, self.step, self.state(), self.keep)
+        checkpoint.write(self.folder, self.step, self.healthy, self.keep)
 
     # -- health ------------------------------------------------------------------------------------
 

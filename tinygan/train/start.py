@@ -51,7 +51,7 @@ def run(system: type[System], settings: Settings, **config) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped before there was anything to save", file=sys.stderr)
+        print("stopped at once; what was saved before is in the run's folder", file=sys.stderr)
         return 130
 
 

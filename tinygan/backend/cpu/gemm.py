@@ -3,21 +3,17 @@ small blocks."""
 
 import numpy as np
 
-from .threads import get_num_threads, parallel_for
+from .threads import parallel_for, threads_for
 from .workspace import scratch
 
 __all__ = ["matmul", "matmul_tall"]
-
-_SMALL = 200_000  # multiplications that one thread finishes before another has woken up
 
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     """out = a @ b for matrices (m, k) and (k, n); the rows, the columns or the sum is split,
     whichever is longest."""
     (m, k), n = a.shape, b.shape[1]
-    threads = get_num_threads()
-    if m * n * k < _SMALL:
-        threads = 1
+    threads = threads_for(m * n * k)
     if k > 8 * max(m, n) and threads > 1:
         return _split_sum(a, b, out, threads)
     multiply = np.multiply if k == 1 else np.matmul  # BLAS is slow at outer products

@@ -102,14 +102,24 @@ def padded_rows(
     top = min(max(0, -first), count)
     bottom = max(top, min(count, height - first))
     used = min(image_width, width - left)
-    padded[:, :top] = 0
-    padded[:, bottom:] = 0
-    padded[:, top:bottom, :left] = 0
-    padded[:, top:bottom, left + used :] = 0
+    _clear_ends(padded, 1, top, count - bottom)
+    _clear_ends(padded[:, top:bottom], 2, left, width - left - used)
     padded[:, top:bottom, left : left + used] = x[
         piece.n0 : piece.n1, first + top : first + bottom, :used
     ]
     return padded
+
+
+def _clear_ends(x: np.ndarray, axis: int, first: int, last: int) -> None:
+    """Zero the `first` and the `last` entries along the axis, in one go where that is possible."""
+    x = x.swapaxes(0, axis)
+    if first == last == 1 and len(x) > 1:
+        x[:: len(x) - 1] = 0
+        return
+    if first > 0:
+        x[:first] = 0
+    if last > 0:
+        x[-last:] = 0
 
 
 def windows(x: np.ndarray, rows: int, columns: int, kernel_size, stride, dilation) -> np.ndarray:

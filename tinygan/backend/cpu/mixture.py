@@ -22,6 +22,7 @@ from .workspace import scratch
 __all__ = ["add_up", "fast_gaussians", "log_sum_exp"]
 
 _BLOCKS = 16  # partial sums of a pass: more of them balance threads better and take more memory
+_NO_SHARE = 1e-30  # below it a share changes no digit of a sum
 _WORKING_SET = 1 << 17  # elements a chunk may touch: 1 MiB of float64, an L2 cache
 
 
@@ -127,8 +128,7 @@ class _SharedQuadratic(_Gaussians):
 class _TriangularWhitening(_Gaussians):
     """Full covariances, d large: y = Pᵀx for all components at once, block after block of rows.
 
-    P is upper triangular, so rows lo:hi of y need x[:hi] only; xxᵀ is symmetric, so its rows lo:hi
-    are wanted up to column hi only.
+    P is upper triangular, so rows lo:hi of y need x[:hi] only.
     """
 
     def __init__(self, bias, means, whiten, centre):
@@ -142,18 +142,17 @@ class _TriangularWhitening(_Gaussians):
             for lo, hi in self.blocks
         ]
         self.shifts = [shifts[:, lo:hi].reshape(-1, 1) for lo, hi in self.blocks]
-        super().__init__(centre, k, 2 * d + 2 * k * (d // len(self.blocks)))
+        super().__init__(centre, k, d + k * (d // len(self.blocks)))
 
-    def _block(self, lo, hi, columns):
-        shape = (self.components, hi - lo, columns)
-        return scratch("mixture white", shape, np.float64)
+    def _block(self, lo, hi, columns, components):
+        return scratch("mixture white", (components, hi - lo, columns), np.float64)
 
     def scores(self, x):
         m, k = x.shape[1], self.components
         out, part = self._scores(m), scratch("mixture part", (k, m), np.float64)
         out[...] = 0
         for (lo, hi), whiten, shift in zip(self.blocks, self.whiten, self.shifts):
-            white = self._block(lo, hi, m)
+            white = self._block(lo, hi, m, k)
             flat = np.matmul(whiten, x[:hi], out=white.reshape(-1, m))
             flat -= shift
             out += np.einsum("kdm,kdm->km", white, white, out=part)
@@ -162,22 +161,21 @@ class _TriangularWhitening(_Gaussians):
         return out
 
     def moments(self, x, resp):
-        m = x.shape[1]
-        seconds = []
-        for lo, hi in self.blocks:
-            weighted = np.multiply(resp[:, None], x[lo:hi], out=self._block(lo, hi, m))
-            seconds.append(weighted.reshape(-1, m) @ x[:hi].T)
-        return resp.sum(axis=1), resp @ x.T, *seconds
+        """Each component sums over the points in which it has a share: in many dimensions few."""
+        k, d = self.components, len(x)
+        second = scratch("mixture sums", (k, d, d), np.float64)
+        for share, out in zip(resp, second):
+            mine, part = np.flatnonzero(share > _NO_SHARE), x
+            if len(mine) < len(share):
+                part = scratch("mixture part", (d, len(mine)), np.float64)
+                np.take(x, mine, axis=1, out=part, mode="clip")
+                share = share[mine]
+            half = np.multiply(np.sqrt(share), part, out=self._block(0, d, len(share), 1)[0])
+            np.matmul(half, half.T, out=out)  # symmetric: BLAS computes one half
+        return resp.sum(axis=1), resp @ x.T, second
 
     def unpack(self, sums):
-        count, first, *seconds = sums
-        k, d = first.shape
-        square = np.empty((k, d, d))
-        for (lo, hi), second in zip(self.blocks, seconds):
-            block = second.reshape(k, hi - lo, hi)
-            square[:, lo:hi, :hi] = block
-            square[:, :hi, lo:hi] = block.swapaxes(1, 2)
-        return count, first, square
+        return sums
 
 
 def log_sum_exp(scores):

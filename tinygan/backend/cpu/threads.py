@@ -23,7 +23,17 @@ from queue import SimpleQueue
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["get_num_threads", "parallel_for", "set_num_threads", "single_threaded_blas"]
+__all__ = [
+    "Loop",
+    "get_num_threads",
+    "parallel_for",
+    "parallel_loops",
+    "set_num_threads",
+    "single_threaded_blas",
+    "threads_for",
+]
+
+_WORTH_WAKING = 24_000_000  # multiplications in a matrix product: about 0.3 ms
 
 
 def _default_num_threads() -> int:
@@ -51,6 +61,12 @@ def set_num_threads(count: int) -> None:
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: expected a whole number above 0, got {count!r}")
     _num_threads = count
+
+
+def threads_for(multiplications: float) -> int:
+    """How many threads should share this much work: waking one takes up to 0.1 ms, so little work
+    stays with the caller."""
+    return 1 if multiplications < _WORTH_WAKING else _num_threads
 
 
 class _BlasLimit:
@@ -115,18 +131,27 @@ def single_threaded_blas():
         limit.leave()
 
 
-class _Loop:
-    """The pieces of one parallel loop: taken one after another, finished when every piece that was
-    taken is done."""
+class Loop:
+    """`function(start, stop)` for pieces of range(n): taken one after another, finished when every
+    piece that was taken is done."""
 
-    def __init__(self, function: Callable[[int, int], None], n: int, chunk: int):
+    def __init__(self, function: Callable[[int, int], None], n: int, chunk: int = 1):
         self.function, self.n, self.chunk = function, n, chunk
         self.lock = threading.Lock()
         self.next_start = 0
         self.running = 0
-        self.error = None
+        self.error, self.failed = None, False
         self.finished = threading.Lock()
-        self.finished.acquire()
+        if n > 0:
+            self.finished.acquire()
+
+    def wait(self) -> None:
+        """Return when the loop is over; for the pieces of later loops that need what this one
+        makes."""
+        with self.finished:
+            pass
+        if self.failed:
+            raise RuntimeError("a loop that this one depends on has failed")
 
     def _take(self) -> int | None:
         with self.lock:
@@ -141,31 +166,36 @@ class _Loop:
         with self.lock:
             self.running -= 1
             if error is not None:
-                self.error = self.error or error
+                self.error, self.failed = self.error or error, True
                 self.next_start = self.n
             if self.running == 0 and self.next_start >= self.n and self.finished.locked():
                 self.finished.release()
 
-    def work(self) -> None:
-        _local.inside_loop = True
-        try:
-            while (start := self._take()) is not None:
-                error = None
-                try:
-                    self.function(start, min(start + self.chunk, self.n))
-                except BaseException as caught:  # handed to the thread that waits for the loop
-                    error = caught
-                self._done(error)
-        finally:
-            _local.inside_loop = False
+    def _work(self) -> None:
+        while (start := self._take()) is not None:
+            error = None
+            try:
+                self.function(start, min(start + self.chunk, self.n))
+            except BaseException as caught:  # handed to the thread that waits for the loop
+                error = caught
+            self._done(error)
 
-    def wait(self) -> None:
-        self.finished.acquire()
+    def _raise_error(self) -> None:
         if self.error is not None:
             try:
                 raise self.error
             finally:
                 self.error = None  # break the cycle error -> traceback -> frame -> loop
+
+
+def _work_through(loops: tuple[Loop, ...]) -> None:
+    before = getattr(_local, "inside_loop", False)
+    _local.inside_loop = True
+    try:
+        for loop in loops:
+            loop._work()
+    finally:
+        _local.inside_loop = before
 
 
 class _Pool:
@@ -176,7 +206,7 @@ class _Pool:
         self.queue = SimpleQueue()
         self.size = 0
 
-    def serve(self, loop: _Loop, helpers: int) -> None:
+    def serve(self, loops: tuple[Loop, ...], helpers: int) -> None:
         with self.lock:
             while self.size < helpers:
                 self.size += 1
@@ -185,12 +215,12 @@ class _Pool:
                     target=self._run, args=(self.queue,), name=name, daemon=True
                 ).start()
         for _ in range(helpers):
-            self.queue.put(loop)
+            self.queue.put(loops)
 
     @staticmethod
     def _run(queue: SimpleQueue) -> None:
         while True:
-            queue.get().work()
+            _work_through(queue.get())
 
 
 _local = threading.local()
@@ -204,22 +234,30 @@ def parallel_for(function: Callable[[int, int], None], n: int, chunk: int = 1) -
     The pieces run in any order and at the same time, so they must write to different places. The
     first exception that a piece raises is raised here, after the pieces that had begun are over;
     pieces that had not begun are dropped."""
-    if n <= 0:
+    parallel_loops(Loop(function, n, chunk))
+
+
+def parallel_loops(*loops: Loop) -> None:
+    """Loops as in `parallel_for`, one after another, for which the threads are woken only once.
+
+    A thread that finds no more piece in one loop goes on to the next while others may still be at
+    the first; a piece that needs an earlier loop to be over calls `wait` of it."""
+    pieces = max(-(-loop.n // loop.chunk) for loop in loops)
+    if pieces <= 0:
         return
-    threads = min(_num_threads, -(-n // chunk))
     if getattr(_local, "inside_loop", False):
-        for start in range(0, n, chunk):
-            function(start, min(start + chunk, n))
-        return
-    with single_threaded_blas():
-        if threads == 1:
-            for start in range(0, n, chunk):
-                function(start, min(start + chunk, n))
-            return
-        loop = _Loop(function, n, chunk)
-        _pool.serve(loop, threads - 1)
-        loop.work()
-        loop.wait()
+        _work_through(loops)
+    else:
+        with single_threaded_blas():
+            threads = min(_num_threads, pieces)
+            if threads > 1:
+                _pool.serve(loops, threads - 1)
+            _work_through(loops)
+            for loop in loops:
+                with loop.finished:
+                    pass
+    for loop in loops:
+        loop._raise_error()
 
 
 def _after_fork_in_child() -> None:

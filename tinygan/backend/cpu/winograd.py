@@ -30,15 +30,17 @@ from numpy.lib.stride_tricks import as_strided
 
 from .gemm import matmul_tall
 from .layout import Piece, cut, output_size, padded_rows
-from .threads import get_num_threads, parallel_for
+from .threads import Loop, parallel_loops, threads_for
 from .toom_cook import transforms
 from .workspace import scratch
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
 
-_TRANSFORM_BYTES = 1 << 20  # transformed at a time
+_TRANSFORM_BYTES = 2 << 20  # transformed at a time
 _PRODUCT_BYTES = 8 << 20  # multiplied at a time
+_SMALL_WEIGHT = 1 << 18  # numbers in a transformed weight
 _BATCH_BYTES = 96 << 20  # kept for a weight gradient
+_SHARE_BYTES = 4 << 20  # each thread's own sum of products, for a weight gradient
 
 
 class _Tiles:
@@ -54,9 +56,15 @@ class _Tiles:
     def count(self, piece: Piece) -> int:
         return (piece.n1 - piece.n0) * (piece.r1 - piece.r0) * self.tw
 
-    def cut(self, images: int, channels: int, budget: int = _PRODUCT_BYTES) -> list[Piece]:
+    def cut(self, images: int, K: int, O: int, budget: int | None = None) -> list[Piece]:
         """Pieces of the batch for the threads; a piece's rows are rows of tiles."""
-        return cut(images, self.th, self.tw * self.n**2 * channels * 4, budget)
+        row_bytes = self.tw * self.n**2 * max(K, O) * 4
+        return cut(images, self.th, row_bytes, budget or _PRODUCT_BYTES, self.threads(images, K, O))
+
+    def threads(self, images: int, K: int, O: int) -> int:
+        """How many threads to wake for images of s² C = K channels that become O."""
+        tiles = images * self.th * self.tw
+        return threads_for(tiles * self.n**2 * (K * O + self.n**2 * K + self.m**2 * O))
 
     def parts(self, piece: Piece, channels: int):
         """Cut a piece again, for the transforms: (part, its columns in a matrix (indices, tiles
@@ -97,32 +105,39 @@ class _Tiles:
             t.reshape(pixels.shape)[...] = pixels
             _transform(self.A, t, q[:, here])
 
-    def transform_weight(self, weight, transposed: bool) -> np.ndarray:
-        """U = G g: (n², O, s² C), or transposed (n², s² C, O)."""
+    def transform_weight(self, weight, transposed: bool, threads: int) -> tuple[np.ndarray, Loop]:
+        """U = G g: (n², O, s² C), or transposed (n², s² C, O); and the loop that fills it."""
         r, s, O, C = self.r, self.s, weight.shape[0], weight.shape[3]
         K = s * s * C
-        if transposed:
-            g = scratch("taps", (r * r, K, O), weight.dtype)
-            taps = g.reshape(r, r, s, s, C, O).transpose(5, 0, 2, 1, 3, 4)
-        else:
-            g = scratch("taps", (r * r, O, K), weight.dtype)
-            taps = g.reshape(r, r, O, s, s, C).transpose(2, 0, 3, 1, 4, 5)
         u = _matrix("U", self.n**2, O * K)
+        weight = weight.reshape(O, r, s, r, s, C)
+        if u.size <= _SMALL_WEIGHT:  # done before another thread has woken up
+            threads = 1
 
-        def gather(start: int, stop: int) -> None:
-            rows = weight[start:stop].reshape(stop - start, -1)
-            if transposed:  # from rows that do not push each other out of the cache
-                apart = _matrix("weight_rows", *rows.shape)
-                apart[...] = rows
-                rows = apart
-            taps[start:stop] = rows.reshape(stop - start, r, s, r, s, C)
+        def outputs(start: int, stop: int) -> None:
+            g = _matrix("taps", r * r, (stop - start) * K)
+            taps = weight[start:stop].transpose(1, 3, 0, 2, 4, 5)
+            g.reshape(taps.shape)[...] = taps
+            _transform(self.G, g, u[:, start * K : stop * K])
 
-        def transform(start: int, stop: int) -> None:
-            _transform(self.G, g.reshape(r * r, -1)[:, start:stop], u[:, start:stop])
+        def inputs(start: int, stop: int) -> None:
+            """Channels [start, stop) of those of all phases in a row, each phase by itself."""
+            while start < stop:
+                phase, c0 = divmod(start, C)
+                c1 = min(C, c0 + stop - start)
+                part = weight[:, :, phase // s, :, phase % s, c0:c1]
+                rows = _matrix("weight_rows", O, r * r * (c1 - c0))
+                rows.reshape(part.shape)[...] = part
+                g = _matrix("taps", r * r, (c1 - c0) * O)
+                g.reshape(r * r, c1 - c0, O)[...] = rows.T.reshape(r * r, c1 - c0, O)
+                _transform(self.G, g, u[:, start * O : (start + c1 - c0) * O])
+                start += c1 - c0
 
-        parallel_for(gather, O, min(64, -(-O // get_num_threads())))
-        parallel_for(transform, O * K, _slab(O * K, self.n**2 * 4, _TRANSFORM_BYTES))
-        return u.reshape(self.n**2, *g.shape[1:])
+        if transposed:
+            slab = _slab(K, self.n**2 * O * 4, _TRANSFORM_BYTES, threads)
+            return u.reshape(-1, K, O), Loop(inputs, K, slab)
+        slab = _slab(O, self.n**2 * K * 4, _TRANSFORM_BYTES, threads)
+        return u.reshape(-1, O, K), Loop(outputs, O, slab)
 
 
 def _matrix(name: str, rows: int, columns: int) -> np.ndarray:
@@ -142,10 +157,9 @@ def _transform(matrix, source, target) -> None:
         np.matmul(matrix, source[:, whole:], out=target[:, whole:])
 
 
-def _slab(length: int, bytes_each: int, budget: int) -> int:
+def _slab(length: int, bytes_each: int, budget: int, threads: int) -> int:
     """Items per slab, so that a slab has about `budget` bytes and every thread gets equally
     many."""
-    threads = get_num_threads()
     slabs = -(-length * bytes_each // budget)
     slabs = max(threads, -(-slabs // threads) * threads)
     return max(1, -(-length // slabs))
@@ -159,21 +173,22 @@ def conv2d(x, weight, stride, padding, m):
     tiles = _Tiles(m, r, s, output_size((H, W), (k, k), stride, padding, (1, 1)))
     nn, K = tiles.n**2, s * s * C
     y = np.empty((N, tiles.oh, tiles.ow, O), x.dtype)
-    u = tiles.transform_weight(weight, transposed=True)
-    pieces = tiles.cut(N, max(K, O))
+    u, weights = tiles.transform_weight(weight, True, tiles.threads(N, K, O))
+    pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
             count = tiles.count(piece)
             v, products = _matrix("V", nn, count * K), _matrix("products", nn, count * O)
             tiles.transform_input(x, piece, padding, v)
+            weights.wait()
             matmul_tall(v.reshape(nn, count, K), u, products.reshape(nn, count, O))
             for part, here in tiles.parts(piece, O):
                 outputs = _matrix("gathered", m * m, here.stop - here.start)
                 _transform(tiles.A.T, products[:, here], outputs)
                 _place_tiles(outputs, y, part, tiles)
 
-    parallel_for(work, len(pieces))
+    parallel_loops(weights, Loop(work, len(pieces)))
     return y
 
 
@@ -199,8 +214,8 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
     tiles = _Tiles(m, r, s, (oh, ow))
     nn, K = tiles.n**2, s * s * C
     dx = np.empty((N, *input_size, C), g.dtype)
-    u = tiles.transform_weight(weight, transposed=False)
-    pieces = tiles.cut(N, max(K, O))
+    u, weights = tiles.transform_weight(weight, False, tiles.threads(N, K, O))
+    pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
@@ -209,6 +224,7 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
             count = tiles.count(reached)
             q, products = _matrix("Q", nn, count * O), _matrix("products", nn, count * K)
             tiles.transform_output(g, reached, q)
+            weights.wait()
             matmul_tall(q.reshape(nn, count, O), u, products.reshape(nn, count, K))
             if piece.n1 - piece.n0 > 1:
                 for part, here in tiles.parts(piece, K):
@@ -216,7 +232,7 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
             else:
                 _add_patches(products, dx, piece, reached, padding, tiles)
 
-    parallel_for(work, len(pieces))
+    parallel_loops(weights, Loop(work, len(pieces)))
     return dx
 
 
@@ -232,19 +248,18 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
     top = s * m * reached.r0  # the row of the padded image that `padded` begins with
     begin = max(0, s * m * piece.r0 - padding[0])
     end = H if piece.r1 == tiles.th else min(H, s * m * piece.r1 - padding[0])
-    height = max(s * m * (rows + 1), end + padding[0] - top)
-    width = max(s * m * (tw + 1), W + padding[1])
+    bottom, right = s * (m * rows + n - m), s * (m * tw + n - m)  # the patches reach so far
+    height, width = max(bottom, end + padding[0] - top), max(right, W + padding[1])
     padded = scratch("padded_rows", (images, height, width, C), dx.dtype)
     padded[:, s * m * rows :] = 0
     padded[:, : s * m * rows, s * m * tw :] = 0
     patches = patches.reshape(n, n, images, rows, tw, s, s, C).transpose(2, 3, 0, 5, 4, 1, 6, 7)
-    for i in (0, 1):  # a patch covers its own tile and begins the next one
-        for j in (0, 1):
-            source = patches[:, :, i * m : (i + 1) * m, :, :, j * m : (j + 1) * m]
-            there = padded[:, s * m * i : s * m * (i + rows), s * m * j : s * m * (j + tw)]
-            there = there.reshape(images, rows, m, s, tw, m, s, C)[
-                :, :, : source.shape[2], :, :, : source.shape[5]
-            ]
+    image, row, pixel, channel = padded.strides
+    strides = (image, s * m * row, s * row, row, s * m * pixel, s * pixel, pixel, channel)
+    for i in (0, m):  # a patch covers its own tile and begins the next one
+        for j in (0, m):
+            source = patches[:, :, i : i + m, :, :, j : j + m]
+            there = as_strided(padded[:, s * i :, s * j :], source.shape, strides)
             if i == j == 0:
                 there[...] = source
             else:
@@ -262,11 +277,47 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, m):
     s, r = stride[0], kernel_size[0] // stride[0]
     tiles = _Tiles(m, r, s, (oh, ow))
     dw = np.empty((O, *kernel_size, C), x.dtype)
+    if tiles.n**2 * s * s * C * O * 4 <= _SHARE_BYTES:
+        _small_weight_grad(x, g, dw, padding, tiles)
+        return dw
     bytes_per_image = tiles.n**2 * tiles.th * tiles.tw * (s * s * C + O) * 4
     batch = max(1, min(N, _BATCH_BYTES // bytes_per_image))
     for n0 in range(0, N, batch):
         _add_weight_grad(x[n0 : n0 + batch], g[n0 : n0 + batch], dw, padding, tiles, first=n0 == 0)
     return dw
+
+
+def _small_weight_grad(x, g, dw, padding, tiles: _Tiles) -> None:
+    """dw = G^T [Q^T V], where each thread can hold the products: it sums over its own tiles, and
+    the sums are added in order."""
+    N, C, O = x.shape[0], x.shape[3], g.shape[3]
+    nn, r, s, K = tiles.n**2, tiles.r, tiles.s, tiles.s**2 * C
+    threads = tiles.threads(N, K, O)
+    pieces = tiles.cut(N, K, O)
+    shares = min(threads, len(pieces))
+    sums = scratch("weight_grad_sums", (shares, r * r, O * K), x.dtype)
+
+    def work(share: int, _: int) -> None:
+        mine = pieces[len(pieces) * share // shares : len(pieces) * (share + 1) // shares]
+        for number, piece in enumerate(mine):
+            count = tiles.count(piece)
+            v, q = _matrix("V", nn, count * K), _matrix("Q", nn, count * O)
+            tiles.transform_input(x, piece, padding, v)
+            tiles.transform_output(g, piece, q)
+            products = _matrix("more_products" if number else "products", nn, O * K)
+            by_tile = q.reshape(nn, count, O).swapaxes(1, 2)
+            np.matmul(by_tile, v.reshape(nn, count, K), out=products.reshape(nn, O, K))
+            if number == 0:
+                total = products
+            else:
+                total += products
+        _transform(tiles.G.T, total, sums[share])
+
+    parallel_loops(Loop(work, shares))
+    for share in range(1, shares):
+        sums[0] += sums[share]
+    taps = sums[0].reshape(r, r, O, s, s, C).transpose(2, 0, 3, 1, 4, 5)
+    dw.reshape(taps.shape)[...] = taps
 
 
 def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
@@ -275,7 +326,8 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
     nn, r, s, K = tiles.n**2, tiles.r, tiles.s, tiles.s**2 * C
     count = N * tiles.th * tiles.tw
     v, q = _matrix("all_V", nn, count * K), _matrix("all_Q", nn, count * O)
-    pieces = tiles.cut(N, max(K, O), _TRANSFORM_BYTES)
+    threads = tiles.threads(N, K, O)
+    pieces = tiles.cut(N, K, O, _TRANSFORM_BYTES)
 
     def transform(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
@@ -284,10 +336,12 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
             tiles.transform_input(x, piece, padding, v[:, begin * K : end * K])
             tiles.transform_output(g, piece, q[:, begin * O : end * O])
 
-    parallel_for(transform, len(pieces))
     taps = dw.reshape(O, r, s, r, s, C).transpose(1, 3, 0, 2, 4, 5)
 
+    transformed = Loop(transform, len(pieces))
+
     def multiply(start: int, stop: int) -> None:
+        transformed.wait()
         products = _matrix("products", nn, (stop - start) * K)
         by_tile = q.reshape(nn, count, O)[:, :, start:stop]
         np.matmul(
@@ -301,4 +355,4 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
         else:
             taps[:, :, start:stop] += part
 
-    parallel_for(multiply, O, _slab(O, nn * K * 4, _PRODUCT_BYTES))
+    parallel_loops(transformed, Loop(multiply, O, _slab(O, nn * K * 4, _PRODUCT_BYTES, threads)))
