@@ -90,7 +90,7 @@ def halvings(shape):
         start, stages = start // 2, stages + 1
     if len(shape) != 3 or shape[1] != shape[2] or not 4 <= start <= 7 or not stages:
         raise ValueError(
-            f"DCGAN: examples have shape {tuple(shape)}; expected square images (C, S, S) with a "
+            f"examples have shape {tuple(shape)}; expected square images (C, S, S) with a "
             "side of 28, 32, 64 or another 4 … 7 times a power of two: choose --size"
         )
     return start, stages

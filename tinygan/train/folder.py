@@ -6,6 +6,7 @@ runs/dcgan/digits-1/
     metrics.jsonl  losses and scores, one JSON object a line
     config.json    the settings of the run
     losses.png  samples.gif  report.html
+    figures/       what an example shows besides, at the end
 """
 
 import json
@@ -28,7 +29,7 @@ class RunFolder:
         self.checkpoints, self.samples = self.path / "checkpoints", self.path / "samples"
         self.metrics, self.config = self.path / "metrics.jsonl", self.path / "config.json"
         self.losses, self.gif = self.path / "losses.png", self.path / "samples.gif"
-        self.report = self.path / "report.html"
+        self.report, self.figures = self.path / "report.html", self.path / "figures"
 
     def __str__(self):
         return str(self.path)

@@ -27,7 +27,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> Image.
     """Images (N, C, H, W) in (−1, 1) side by side; small ones are enlarged.
 
     >>> grid(np.zeros((6, 1, 32, 32)), columns=3).size
-    (206, 138)
+    (200, 134)
     """
     n, channels, height, width = images.shape
     scale = max(1, 64 // max(height, width))

@@ -22,8 +22,11 @@ img { max-width: 100%; } figure { margin: 0 0 1rem; } .pair { display: flex; gap
 """.strip()
 
 
-def write(folder: RunFolder, title: str, config: dict, scores: list, facts: list[str]) -> None:
-    """The page of a run: scores, last samples and film, curves, the doctor's words, settings."""
+def write(
+    folder: RunFolder, title: str, config: dict, scores: list, facts: list[str], figures=()
+) -> None:
+    """The page of a run: scores, last samples and film, further `figures` (caption → file), curves,
+    the doctor's words, settings."""
     log = records(folder.metrics)
     shown = folder.pictures()[-1:]
     films = [("the training", folder.gif)] if folder.gif.exists() else []
@@ -33,6 +36,7 @@ def write(folder: RunFolder, title: str, config: dict, scores: list, facts: list
         f'<p class="quiet">{html.escape(" · ".join(facts))}</p>',
         _scores(scores),
         '<div class="pair">' + "".join(_figure(*pair) for pair in pictures) + "</div>",
+        *(_figure(caption, path) for caption, path in dict(figures).items()),
         _figure("losses and scores over the steps", folder.losses),
         _doctor([record for record in log if "doctor" in record]),
         _settings(config),

@@ -6,6 +6,7 @@ them, trains it with everything in `callbacks`, scores it and writes the report.
 
 import math
 import sys
+from dataclasses import fields
 
 from .. import data
 from ..backend import DeviceError, device, manual_seed, stream
@@ -31,11 +32,13 @@ from .score import scorer
 _SCORED = 5000  # samples that a score is made of
 
 
-def run(system: type[System], settings: Settings, **config) -> int:
+def run(system: type[System], settings: Settings, study=None, **config) -> int:
     """Train a system as the command line says; gives the exit status.
 
     `config` are the system's own settings, of which those that stand on the command line under the
-    same name follow it. Errors that a user can mend end with one message and no traceback.
+    same name follow it. `study(system, test_set)` adds to the report of a finished run: it gives a
+    list of score lines and a dict, name → (caption, picture). Errors that a user can mend end with
+    one message and no traceback.
     """
     try:
         resumed = None
@@ -46,7 +49,7 @@ def run(system: type[System], settings: Settings, **config) -> int:
         options.threads = options.threads or get_num_threads()
         set_num_threads(options.threads)
         with device(options.device):
-            return _run(system, settings, config, resumed)
+            return _run(system, settings, study, config, resumed)
     except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -55,7 +58,7 @@ def run(system: type[System], settings: Settings, **config) -> int:
         return 130
 
 
-def _run(system, settings, config, resumed):
+def _run(system, settings, study, config, resumed):
     folder, state = resumed or (None, None)
     options = settings.values
     manual_seed(options.seed)
@@ -76,10 +79,12 @@ def _run(system, settings, config, resumed):
     else:
         _restore(trainer, state, settings)
     folder.write_config({**made.config, **_plain(options), "examples": len(dataset)})
-    return _train(trainer, dataset, settings)
+    return _train(trainer, dataset, settings, study)
 
 
 def _built(system, dataset, config):
+    if "classes" in {field.name for field in fields(system)}:
+        config = {"classes": dataset.classes, **config}
     try:
         return system(shape=dataset.shape, **config)
     except ValueError as error:  # a setting that does not fit the data
@@ -185,7 +190,7 @@ def _writer(folder):
     return Writer(str(folder.path / "tensorboard"))
 
 
-def _train(trainer, dataset, settings):
+def _train(trainer, dataset, settings, study):
     folder, options = trainer.folder, settings.values
     print(f"{trainer.system.key} on {dataset!r}, {options.device}, into {folder}")
     try:
@@ -203,11 +208,27 @@ def _train(trainer, dataset, settings):
     if score:
         print(f"scoring {min(_SCORED, len(dataset) // 2):,} samples ...")
         lines = score(_samples(trainer, min(_SCORED, len(dataset) // 2)))
+    more, figures = _studied(trainer, study, options) if study else ([], {})
+    lines = [*more, *lines]
+    if lines:
         trainer.log.open().write({"step": trainer.step, "score": _figures(lines)})
         trainer.log.close()
-    _picture(trainer, lines)
+    _picture(trainer, lines, figures)
     _close(trainer, lines)
     return 0
+
+
+def _studied(trainer, study, options):
+    """What `study` finds, with its pictures written: lines, and caption → file."""
+    print("studying what was learned ...")
+    test, files = data.open(options.data, "test", size=options.size), {}
+    with trainer.averaged():
+        lines, figures = study(trainer.system, test)
+    for name, (caption, picture) in figures.items():
+        files[caption] = trainer.folder.figures / f"{name}.png"
+        files[caption].parent.mkdir(exist_ok=True)
+        pictures.save_image(picture, files[caption])
+    return lines, files
 
 
 def _samples(trainer, n):
@@ -224,7 +245,7 @@ def _figures(lines):
     return {line.name: float(line.value) for line in lines}
 
 
-def _picture(trainer, lines):
+def _picture(trainer, lines, figures=()):
     """Curves, film and report from what lies in the folder."""
     folder = trainer.folder
     curve = pictures.curves(records(folder.metrics))
@@ -240,7 +261,7 @@ def _picture(trainer, lines):
         + " parameters",
     ]
     config = {**trainer.system.config, **trainer.about.get("options", {})}
-    report.write(folder, f"{trainer.system.key}: {folder.path.name}", config, lines, facts)
+    report.write(folder, f"{trainer.system.key}: {folder.path.name}", config, lines, facts, figures)
 
 
 def _close(trainer, lines):
@@ -250,6 +271,8 @@ def _close(trainer, lines):
         print(f"  {line}")
     print(f"\n  report       {folder.report}")
     print(f"  samples      {folder.pictures()[-1][1]}, {folder.gif}")
+    if folder.figures.is_dir():
+        print(f"  pictures     {folder.figures}")
     print(f"  checkpoints  {folder.checkpoints}")
     print(f"  more samples python -m tinygan sample {folder} --n 64 --out grid.png")
 

@@ -6,12 +6,14 @@ from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .memory import keep_freed_memory
 from .norm import standardize, standardize_gradient
 from .optim import adam_step
+from .product import matmul
 from .threads import get_num_threads, set_num_threads
 from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, workspace_limit
 
 __all__ = [
     "adam_step", "clear_workspace", "conv2d", "conv2d_input_grad", "conv2d_weight_grad",
-    "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient", "relu",
+    "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient",
+    "matmul", "relu",
     "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_gradient",
     "tanh", "tanh_gradient", "workspace_bytes", "workspace_limit",
 ]  # fmt: skip

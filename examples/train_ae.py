@@ -1,0 +1,101 @@
+"""AE: an autoencoder, and why its codes are full of holes: beside it a VAE of the same networks.
+
+    python examples/train_ae.py                             drawn digits, 28 px, about two minutes
+    python examples/train_ae.py --net conv --latent 16      convolutional, and a longer code
+    python examples/train_ae.py --net linear                principal component analysis, learned
+    python examples/train_ae.py --resume runs/ae/digits-1
+
+Leaves a folder with samples, a film, curves, checkpoints, report.html, and pictures: images made
+again; decoding along the line between two codes, AE and VAE side by side; and, for a code of two
+numbers, the plane of codes.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from tinygan import data, train
+from tinygan.models import AE, VAE
+from tinygan.train import codes
+from tinygan.train.score import Line
+
+
+def beside(system, options):
+    """A VAE of the same networks, trained on the same images."""
+    twin = VAE(
+        shape=system.shape, latent=system.latent, net=system.net, hidden=system.hidden,
+        width=system.width, lr=system.lr,
+        likelihood="bernoulli" if system.loss == "bce" else "gaussian",
+    )  # fmt: skip
+    loader = data.Loader(data.open(options.data, "train", size=options.size), options.batch_size)
+    for _ in range(options.steps):
+        twin.step(next(loader))
+    loader.close()
+    return twin
+
+
+def pca_error(train_x, test_x, k):
+    """The mean squared error of a pixel, projected on the k leading principal components."""
+    flat, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train_x, test_x))
+    mean = flat.mean(0)
+    axes = np.linalg.eigh(np.cov(flat - mean, rowvar=False))[1][:, ::-1][:, :k]
+    centred = test - mean
+    return np.square(centred - centred @ axes @ axes.T).mean()
+
+
+def study(system, test, options):
+    batch, known = test.take(3000), data.open(options.data, "train", size=options.size)
+    x = batch["x"]
+    pca = pca_error(known.take(5000)["x"], x, system.latent)
+    error = Line("squared error of a pixel, held out", system.error(x), note=f"PCA's {pca:.4g}")
+    if len(system.shape) != 3:
+        return [error], {}
+    both = {"AE": system, "VAE": beside(system, options)}
+    rows = {
+        f"{name}: along the line between the codes of two images": (
+            codes.way(each, x[:5], x[100:105]), 12
+        )
+        for name, each in both.items()
+    }  # fmt: skip
+    shown = {
+        "reconstructions": (
+            "held-out images, and what is made of their codes", codes.reconstructions(system, x[:12])
+        ),
+        "ways": ("the AE has never been between two codes; the VAE has", codes.panels(rows)),
+    }  # fmt: skip
+    if system.latent == 2 and "label" in batch:
+        caption = "the codes of held-out images by class, and what the plane between them holds"
+        shown["plane"] = (caption, codes.plane(both, x, batch["label"], test.class_names))
+    return [error], shown
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    train.options(
+        parser, data="digits", size=28, steps=3000, batch_size=128, lr=1e-3,
+        sample_every=200, checkpoint_every=1000,
+    )  # fmt: skip
+    model = parser.add_argument_group("the model")
+    model.add_argument("--net", choices=("linear", "mlp", "conv"), default="mlp")
+    model.add_argument(
+        "--hidden", type=int, nargs="+", default=[512, 256], help="of an mlp (default 512 256)"
+    )
+    model.add_argument("--width", type=int, default=32, help="channels of a conv net (default 32)")
+    model.add_argument("--latent", type=int, default=2, help="length of the code (default 2)")
+    model.add_argument(
+        "--loss", choices=("mse", "bce"), default="bce",
+        help="squared error, or cross-entropy of pixels in [0, 1] (default bce)",
+    )  # fmt: skip
+    settings = train.parse(parser, arguments)
+    o = settings.values
+    return train.run(
+        AE, settings, lambda system, test: study(system, test, o), net=o.net, hidden=o.hidden,
+        width=o.width, latent=o.latent, loss=o.loss, lr=o.lr,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

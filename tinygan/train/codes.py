@@ -1,0 +1,87 @@
+"""Pictures of what autoencoders do: images made again, ways between codes, the plane of codes."""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .pictures import drawn, grid
+
+
+def panels(images: dict, width: float = 9.0, columns: int = 1):
+    """Sheets of images, each a pair (array (N, C, H, W), columns), under their titles."""
+    sheets = [(title, np.asarray(grid(x, across))) for title, (x, across) in images.items()]
+    rows = math.ceil(len(sheets) / columns)
+    each = width / columns
+    heights = [
+        max(each * s.shape[0] / s.shape[1] + 0.35 for _, s in sheets[i : i + columns])
+        for i in range(0, len(sheets), columns)
+    ]
+    figure = Figure(figsize=(width, sum(heights)), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights).ravel()
+    for ax in axes:
+        ax.axis("off")
+    for ax, (title, sheet) in zip(axes, sheets):
+        ax.imshow(sheet, interpolation="antialiased")
+        ax.set_title(title, fontsize=10, loc="left")
+    return drawn(figure)
+
+
+def reconstructions(system, x, c=None):
+    """Images above, what is made of their codes below."""
+    return panels(
+        {"images": (x, len(x)), "made from their codes": (system.reconstruct(x, c), len(x))}
+    )
+
+
+def way(system, begin, end, columns: int = 12):
+    """Decoded along the straight line between two images' codes, a row for each pair: an array."""
+    z0, z1 = system.codes(begin), system.codes(end)
+    t = np.linspace(0, 1, columns, dtype=z0.dtype)[None, :, None]
+    z = ((1 - t) * z0[:, None] + t * z1[:, None]).reshape(-1, z0.shape[1])
+    return decoded(system, z)
+
+
+def decoded(system, z, c=None):
+    """The images of codes: an array."""
+    return system.each(lambda z, c: system.observation.mean(system.decode(z, c)), z, c)
+
+
+def plane(systems: dict, x, label, names=None, side: int = 18):
+    """For each system with a two-dimensional code: the codes of x by their label, and the images
+    that the same stretch of the plane decodes to."""
+    figure = Figure(figsize=(9.4, 4.6 * len(systems)), dpi=110, layout="constrained")
+    axes = figure.subplots(len(systems), 2, squeeze=False)
+    for (title, system), (left, right) in zip(systems.items(), axes):
+        z = system.codes(x)
+        low, high = np.quantile(z, 0.005, axis=0), np.quantile(z, 0.995, axis=0)
+        _scatter(left, z, label, names, title)
+        left.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        a, b = (np.linspace(l, h, side, dtype=np.float32) for l, h in zip(low, high))
+        points = np.stack(np.meshgrid(a, b[::-1]), -1).reshape(-1, 2)
+        right.imshow(np.asarray(grid(decoded(system, points), side, gap=0)))
+        right.set_title("what the plane decodes to", fontsize=10)
+        right.axis("off")
+    return drawn(figure)
+
+
+def _scatter(axes, z, label, names, title):
+    for k in np.unique(label):
+        own = z[label == k]
+        name = names[k] if names is not None else str(k)
+        axes.scatter(*own.T, s=5, linewidths=0, color=f"C{k % 10}", label=name, alpha=0.8)
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=7, markerscale=2, ncols=2, loc="upper right", handletextpad=0)
+
+
+def units(kl: dict[str, np.ndarray]):
+    """The KL of each unit in nats, the largest first, for each system."""
+    figure = Figure(figsize=(9, 3), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for i, (name, values) in enumerate(kl.items()):
+        at = np.arange(len(values)) + (i - (len(kl) - 1) / 2) * 0.8 / len(kl)
+        label = f"{name}: {values.sum():.1f} nats in all"
+        axes.bar(at, np.sort(values)[::-1], 0.8 / len(kl), label=label)
+    axes.set(xlabel="unit of the code, the busiest first", ylabel="KL in nats")
+    axes.legend(fontsize=8)
+    return drawn(figure)
