@@ -21,7 +21,7 @@ import numpy as np
 
 from .gemm import matmul, matmul_tall
 from .layout import Piece, cut, output_size, padded_rows, windows
-from .threads import get_num_threads, parallel_for
+from .threads import parallel_for, threads_for
 from .workspace import scratch
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
@@ -43,7 +43,8 @@ def conv2d(x, weight, stride, padding, dilation, groups):
         matmul(x.reshape(rows, -1), weight.reshape(O, -1).T, y.reshape(rows, O))
         return y
     w = _group_matrices(weight, groups).transpose(0, 2, 1)
-    pieces = cut(N, oh, ow * w[:, :, 0].size * x.itemsize, _PIECE_BYTES)
+    row_bytes = ow * w[:, :, 0].size * x.itemsize
+    pieces = cut(N, oh, row_bytes, _PIECE_BYTES, _threads(y, weight))
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
@@ -70,7 +71,8 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups):
         return dx
     w = _group_matrices(weight, groups)
     rows_per_row = max(1.0, oh / H)
-    pieces = cut(N, H, int(rows_per_row * ow * w[:, 0].size * g.itemsize), _PIECE_BYTES)
+    row_bytes = int(rows_per_row * ow * w[:, 0].size * g.itemsize)
+    pieces = cut(N, H, row_bytes, _PIECE_BYTES, _threads(g, weight))
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
@@ -95,8 +97,9 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     # Every thread sums over its own share of the pieces; the shares are added in order, so that
     # the result does not vary.
     row_bytes = ow * dw[0].size * groups * x.itemsize
-    pieces = cut(N, oh, row_bytes, max(_PIECE_BYTES, 2 * dw.nbytes))
-    shares = min(get_num_threads(), len(pieces))
+    threads = _threads(g, dw)
+    pieces = cut(N, oh, row_bytes, max(_PIECE_BYTES, 2 * dw.nbytes), threads)
+    shares = min(threads, len(pieces))
     sums = scratch("weight_grad_sums", (shares, groups, O // groups, dw[0].size), x.dtype)
 
     def work(share: int, _: int) -> None:
@@ -114,6 +117,12 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     parallel_for(work, shares)
     np.sum(sums, axis=0, out=dw.reshape(sums.shape[1:]))
     return dw
+
+
+def _threads(y: np.ndarray, weight: np.ndarray) -> int:
+    """How many threads to wake: a number of `columns` costs as much as 64 multiplications."""
+    windows = y.size // weight.shape[0]
+    return threads_for(windows * (weight.size + 64 * weight[0].size))
 
 
 def _is_one_product(input_size, kernel_size, stride, padding, groups) -> bool:

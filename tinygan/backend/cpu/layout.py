@@ -22,6 +22,8 @@ __all__ = [
     "windows",
 ]
 
+_COPIED = 1 << 17  # numbers that a thread copies at least
+
 
 def channels_last(x: np.ndarray) -> np.ndarray:
     """(N, C, H, W) -> contiguous (N, H, W, C); no copy if the memory is in that order already."""
@@ -29,7 +31,7 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     if view.flags.c_contiguous:
         return view
     result = np.empty(view.shape, view.dtype)
-    chunk = max(1, -(-len(view) // get_num_threads()), 16384 * len(view) // max(1, view.size))
+    chunk = max(1, -(-len(view) // get_num_threads()), _COPIED * len(view) // max(1, view.size))
 
     def copy(start: int, stop: int) -> None:
         result[start:stop] = view[start:stop]
