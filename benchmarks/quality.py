@@ -127,7 +127,7 @@ def points(name, seed):
 def dcgan(seed, quick):
     """DCGAN on digits: distance on the judge's features, all classes, worth as training data."""
     train_set, test_set = data.open("digits", seed=0), data.open("digits", "test", seed=0)
-    judge, steps = metrics.Judge.load("digits"), 800 if quick else 2500
+    judge, steps = metrics.Judge.load("digits"), 1500 if quick else 2500
     n = 2000 if quick else 5000
     test, real = test_set.take(2000), train_set.take(n)
 

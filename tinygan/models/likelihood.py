@@ -1,4 +1,4 @@
-"""What autoencoders share: encoders and decoders of three kinds, and what the decoder's output says.
+"""What autoencoders share: encoders and decoders of three kinds, and what their output means.
 
     net="linear"   x → W x + b                       the case with a closed form
     net="mlp"      Linear, ReLU, …, Linear           `hidden` lists the widths between
