@@ -230,6 +230,56 @@ def vae(engine):
     return step, numbers
 
 
+@row("convvae", "step", images=64)
+def convvae(engine):
+    """A convolutional VAE at 32 px: three halvings, a code of 32, three doublings; Bernoulli."""
+    nn, F = engine.nn, engine.F
+
+    class VAE(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.Sequential(
+                nn.Conv2d(1, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 4, 2, 1), nn.ReLU(),
+                nn.Conv2d(64, 128, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(2048, 64),
+            )  # fmt: skip
+            self.decoder = nn.Sequential(
+                nn.Linear(32, 2048), nn.Unflatten(1, (128, 4, 4)), nn.ReLU(),
+                nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.ReLU(),
+                nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(32, 1, 4, 2, 1),
+            )  # fmt: skip
+
+        def forward(self, x, noise):
+            h = self.encoder(x)
+            mu, log_var = h[:, :32], h[:, 32:]
+            return self.decoder(mu + noise * (0.5 * log_var).exp()), mu, log_var
+
+    net = VAE()
+    net = engine.place(net, random_weights(net, 9))
+    x = engine.tensor(np.abs(_uniform((64, 1, 32, 32), 1)))
+    noise = engine.tensor(_normal((64, 32), 2))
+    adam = engine.adam(net.parameters(), lr=1e-3)
+
+    def loss():
+        logits, mu, log_var = net(x, noise)
+        likelihood = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        return (likelihood - 0.5 * (1 + log_var - mu * mu - log_var.exp()).sum()) / 64
+
+    def step():
+        value = loss()
+        adam.zero_grad()
+        value.backward()
+        adam.step()
+        return value
+
+    def numbers():
+        """Gradients before the first update, then the losses of three steps."""
+        loss().backward()
+        gradients = [engine.numpy(p.grad).copy() for p in net.parameters()]
+        return [*gradients, np.array([float(step().detach()) for _ in range(3)])]
+
+    return step, numbers
+
+
 @row("resblock", "step", images=1, bar=0.8)
 def resblock(engine):
     """CycleGAN's residual block at 64 px and width 64, on one image: forward, backward and Adam."""

@@ -60,7 +60,8 @@ def study(system, test, options):
     }  # fmt: skip
     shown = {
         "reconstructions": (
-            "held-out images, and what is made of their codes", codes.reconstructions(system, x[:12])
+            "held-out images, and what is made of their codes",
+            codes.reconstructions(system, x[:12]),
         ),
         "ways": ("the AE has never been between two codes; the VAE has", codes.panels(rows)),
     }  # fmt: skip

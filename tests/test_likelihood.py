@@ -52,16 +52,16 @@ def test_a_linear_ae_reaches_pcas_error():
 
 
 def test_a_linear_vae_reaches_the_likelihood_of_probabilistic_pca():
-    x = factors()
+    x = factors(500)
     best = ppca(x, 2)[3]
     system = VAE(shape=(6,), latent=2, net="linear", likelihood="gaussian", lr=0.02)
-    schedule = optim.LambdaLR(system.optimizers["adam"], lambda step: max(0.0, 1 - step / 1200))
-    for _ in range(1200):
+    schedule = optim.LambdaLR(system.optimizers["adam"], lambda step: max(0.0, 1 - step / 3000))
+    for _ in range(3000):
         system.step({"x": x})
         schedule.step()
     elbo = np.mean([system.elbo(x).mean() for _ in range(20)])
-    assert abs(elbo - best) < 0.02
-    assert abs(-system.nll(x[:500], k=50).mean() + system.nll(x[:500], k=500).mean()) < 0.02
+    assert abs(elbo - best) < 0.01
+    assert abs(system.nll(x, k=100).mean() + best) < 0.01
 
 
 def test_at_ppcas_optimum_the_bound_is_the_likelihood_itself():
@@ -169,7 +169,7 @@ def test_beta_and_free_bits():
     assert kl[30.0].sum() < 0.05
     assert trained(beta=30.0)[0].active_units(trained()[1]) == 0
     free, x, losses = trained(beta=30.0, free_bits=0.4)
-    assert (free.kl(x) > 0.25).all()  # units may carry up to λ at no cost, and so they do
+    assert (free.kl(x) > 0.15).all()  # units may carry up to λ at no cost, and so they do
     assert losses["loss"] == pytest.approx(
         losses["reconstruction"] + 30 * max(losses["kl"], 4 * 0.4), rel=0.1
     )
@@ -272,6 +272,9 @@ def test_an_aes_noise_is_moved_to_where_its_codes_are():
     np.testing.assert_allclose(moved.std(0), codes.std(0), rtol=0.1)
 
 
+ABOUT = {"data": {"name": "noise"}, "options": {}}
+
+
 @pytest.mark.parametrize("system, config", [SYSTEMS[1], SYSTEMS[3], SYSTEMS[5]])
 def test_a_resumed_run_goes_on_bit_for_bit(system, config, tmp_path):
     labels = np.arange(24) % 10
@@ -282,20 +285,20 @@ def test_a_resumed_run_goes_on_bit_for_bit(system, config, tmp_path):
         made = system(shape=(1, 16, 16), latent=3, width=4, **config)
         folder = train.RunFolder(tmp_path / folder).prepare()
         loader = data.Loader(dataset, 8)
-        return train.Trainer(made, loader, folder, steps, ema=0.9, schedule="linear")
+        return train.Trainer(made, loader, folder, steps, ema=0.9, schedule="linear", about=ABOUT)
 
     whole = trainer("whole", 12)
     whole.run()
-    state = checkpoint.find(whole.folder.path)[1]
+    state = checkpoint.read(checkpoint.files(whole.folder.path)[-1])
     part = trainer("part", 12)
     for _ in range(5):
         part.learn()
     part.save()
     resumed = trainer("part", 12)
     tg.manual_seed(99)
-    resumed.restore(checkpoint.find(part.folder.path)[1])
+    resumed.restore(checkpoint.read(checkpoint.files(part.folder.path)[-1]))
     resumed.run()
-    again = checkpoint.find(resumed.folder.path)[1]
+    again = checkpoint.read(checkpoint.files(resumed.folder.path)[-1])
     for each in (state, again):
         each.pop("elapsed")
         each.pop("log")

@@ -87,7 +87,7 @@ class CVAE(VAE):
     # -- the model ---------------------------------------------------------------------------------
 
     def encode(self, x, c=None):
-        return self.encoder(self.join(x, c)).chunk(2, 1)
+        return self.halves(self.encoder(self.join(x, c)))
 
     def decode(self, z, c=None):
         return self.decoder(self.join(z, c))

@@ -63,7 +63,11 @@ class VAE(Autoencoder):
 
     def encode(self, x, c=None) -> tuple[Tensor, Tensor]:
         """μ and log σ² of q(z|x), each (N, latent)."""
-        return self.encoder(x).chunk(2, 1)
+        return self.halves(self.encoder(x))
+
+    def halves(self, h):
+        """The encoder's output as μ and log σ²."""
+        return h[:, : self.latent], h[:, self.latent :]
 
     def log_likelihood(self, x, y, c=None):
         """log p(x|z), summed over the pixels: (N,)."""

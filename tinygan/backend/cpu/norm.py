@@ -10,7 +10,8 @@ each. Both see their input as (B, M, C): B sets of M pixels, C channels side by 
 
 where the second line is the textbook formula with its terms per channel gathered, so that each
 pixel costs two multiplications. Sums over a piece are products with a row of ones, which BLAS does
-best.
+best. NumPy starts anew for each row that a vector per channel is applied to, so a few pixels are
+taken side by side as one long row, and the vector is repeated.
 """
 
 import numpy as np
@@ -21,6 +22,7 @@ from .pieces import PIECE, shared
 from .threads import parallel_for
 from .workspace import scratch
 
+_ROW = 512  # elements, at least, that a vector per channel is applied to at a time
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
 
 
@@ -29,12 +31,12 @@ def standardize(x, weight, bias, dims, eps):
     rows = _pixel_rows(x, dims)
     if rows is None:
         return portable.standardize(x, weight, bias, dims, eps)
-    mean, var = _statistics(rows)
+    mean, var = _statistics(rows, x.shape[1])
     rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
     mean = mean.astype(x.dtype)
     scale = rstd if weight is None else rstd * weight.reshape(-1)
     shift = -mean * scale if bias is None else bias.reshape(-1) - mean * scale
-    out = np.empty(rows.shape, x.dtype)
+    out, (scale, shift) = np.empty(rows.shape, x.dtype), _repeated(rows, scale, shift)
 
     def apply(b, part):
         piece = np.multiply(rows[b, part], scale[b], out=out[b, part])
@@ -49,7 +51,8 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
     rows = _pixel_rows(x, dims)
     if rows is None:
         return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed)
-    sets, pixels, channels = rows.shape
+    sets, channels = len(rows), x.shape[1]
+    pixels = x.size // (sets * channels)
     grads = _last(g).reshape(rows.shape)
     mean, rstd = mean.reshape(sets, channels), rstd.reshape(sets, channels)
     sums, products = _gradient_sums(grads, rows, mean)
@@ -59,6 +62,7 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
         slope = -scale * np.square(rstd) * products / pixels
         shift = -scale * sums / pixels - slope * mean
         dx = np.empty(rows.shape, x.dtype)
+        scale, slope, shift = _repeated(rows, scale, slope, shift)
 
         def apply(b, part):
             piece = np.multiply(grads[b, part], scale[b], out=dx[b, part])
@@ -74,11 +78,20 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
 
 
 def _pixel_rows(x, dims):
-    """x as (B, M, C), copied only if it lies otherwise; None where this way does not pay."""
+    """x as (B, M/f, f·C), copied only if it lies otherwise; None where this way does not pay."""
     spatial = tuple(range(2, x.ndim))
     if x.size < _SMALL or dims not in (spatial, (0, *spatial)) or x.dtype.kind != "f":
         return None
-    return _last(x).reshape(x.shape[0] if dims == spatial else 1, -1, x.shape[1])
+    sets, channels = x.shape[0] if dims == spatial else 1, x.shape[1]
+    pixels, side_by_side = x.size // (sets * channels), 1
+    while channels * side_by_side < _ROW and pixels % (2 * side_by_side) == 0:
+        side_by_side *= 2
+    return _last(x).reshape(sets, -1, side_by_side * channels)
+
+
+def _repeated(rows, *vectors):
+    """Vectors per channel (B, C), each repeated to the length of a row."""
+    return [np.tile(v, rows.shape[2] // v.shape[1]).astype(rows.dtype) for v in vectors]
 
 
 def _last(x):
@@ -118,14 +131,13 @@ def _pieces_of(shape):
     return length, -(-shape[1] // length)
 
 
-def _statistics(rows):
+def _statistics(rows, channels):
     """Mean and variance per set and channel, in float64: each piece about its own mean, then
     joined.
     """
-    sets, pixels, channels = rows.shape
+    sets, length_of_all, width = rows.shape
     length, count = _pieces_of(rows.shape)
-    means = np.empty((sets, count, channels))
-    squares = np.empty((sets, count, channels))
+    means, squares = np.empty((2, sets, count, width))
 
     def measure(b, part):
         piece, k = rows[b, part], part.start // length
@@ -136,26 +148,28 @@ def _statistics(rows):
         means[b, k], squares[b, k] = mean, ones @ deviation
 
     _for_pieces(rows.shape, measure)
-    sizes = np.minimum(length, pixels - length * np.arange(count))[:, None]
-    mean = (means * sizes).sum(1) / pixels
-    var = (squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / pixels
+    sizes = np.minimum(length, length_of_all - length * np.arange(count))
+    sizes = np.repeat(sizes, width // channels)[:, None]
+    means, squares = (a.reshape(sets, -1, channels) for a in (means, squares))
+    mean = (means * sizes).sum(1) / sizes.sum()
+    var = (squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / sizes.sum()
     return mean, var
 
 
 def _gradient_sums(grads, rows, mean):
     """Σ g and Σ g·(x − μ) per set and channel."""
-    sets, _, channels = rows.shape
+    sets, _, width = rows.shape
+    channels, (centre,) = mean.shape[1], _repeated(rows, mean)
     length, count = _pieces_of(rows.shape)
-    sums = np.empty((sets, count, channels), rows.dtype)
-    products = np.empty((sets, count, channels), rows.dtype)
+    sums, products = np.empty((2, sets, count, width), rows.dtype)
 
     def measure(b, part):
         g, k = grads[b, part], part.start // length
         ones = np.ones(len(g), g.dtype)
         sums[b, k] = ones @ g
-        term = np.subtract(rows[b, part], mean[b], out=_like(g, "norm term"))
+        term = np.subtract(rows[b, part], centre[b], out=_like(g, "norm term"))
         term *= g
         products[b, k] = ones @ term
 
     _for_pieces(rows.shape, measure)
-    return sums.sum(1), products.sum(1)
+    return [a.reshape(sets, -1, channels).sum(1) for a in (sums, products)]
