@@ -1,13 +1,13 @@
 """AE: an autoencoder, and why its codes are full of holes: beside it a VAE of the same networks.
 
     python examples/train_ae.py                             drawn digits, 28 px, about two minutes
-    python examples/train_ae.py --net conv --latent 16      convolutional, and a longer code
+    python examples/train_ae.py --net conv                  convolutional
     python examples/train_ae.py --net linear                principal component analysis, learned
     python examples/train_ae.py --resume runs/ae/digits-1
 
 Leaves a folder with samples, a film, curves, checkpoints, report.html, and pictures: images made
-again; decoding along the line between two codes, AE and VAE side by side; and, for a code of two
-numbers, the plane of codes.
+again; decoding along the line between two codes, AE and VAE side by side; and the plane of codes of
+both, trained once more with a code of two numbers.
 """
 
 import argparse
@@ -21,12 +21,15 @@ from tinygan.train import codes
 from tinygan.train.score import Line
 
 
-def beside(system, options):
-    """A VAE of the same networks, trained on the same images."""
-    twin = VAE(
-        shape=system.shape, latent=system.latent, net=system.net, hidden=system.hidden,
-        width=system.width, lr=system.lr,
-        likelihood="bernoulli" if system.loss == "bce" else "gaussian",
+def beside(system, options, kind=VAE, latent=None):
+    """A VAE, or another AE, of the same networks, trained on the same images."""
+    if kind is VAE:
+        config = {"likelihood": "bernoulli" if system.loss == "bce" else "gaussian"}
+    else:
+        config = {"loss": system.loss}
+    twin = kind(
+        shape=system.shape, latent=latent or system.latent, net=system.net, hidden=system.hidden,
+        width=system.width, lr=system.lr, **config,
     )  # fmt: skip
     loader = data.Loader(data.open(options.data, "train", size=options.size), options.batch_size)
     for _ in range(options.steps):
@@ -65,7 +68,9 @@ def study(system, test, options):
         ),
         "ways": ("the AE has never been between two codes; the VAE has", codes.panels(rows)),
     }  # fmt: skip
-    if system.latent == 2 and "label" in batch:
+    if "label" in batch:
+        if system.latent != 2:
+            both = {kind.__name__: beside(system, options, kind, 2) for kind in (AE, VAE)}
         caption = "the codes of held-out images by class, and what the plane between them holds"
         shown["plane"] = (caption, codes.plane(both, x, batch["label"], test.class_names))
     return [error], shown
@@ -76,7 +81,7 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", size=28, steps=3000, batch_size=128, lr=1e-3,
+        parser, data="digits", size=28, steps=1500, batch_size=128, lr=1e-3,
         sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
@@ -85,7 +90,7 @@ def main(arguments=None) -> int:
         "--hidden", type=int, nargs="+", default=[512, 256], help="of an mlp (default 512 256)"
     )
     model.add_argument("--width", type=int, default=32, help="channels of a conv net (default 32)")
-    model.add_argument("--latent", type=int, default=2, help="length of the code (default 2)")
+    model.add_argument("--latent", type=int, default=16, help="length of the code (default 16)")
     model.add_argument(
         "--loss", choices=("mse", "bce"), default="bce",
         help="squared error, or cross-entropy of pixels in [0, 1] (default bce)",

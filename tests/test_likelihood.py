@@ -291,9 +291,11 @@ def test_a_resumed_run_goes_on_bit_for_bit(system, config, tmp_path):
     whole.run()
     state = checkpoint.read(checkpoint.files(whole.folder.path)[-1])
     part = trainer("part", 12)
+    part.log.open()
     for _ in range(5):
         part.learn()
     part.save()
+    part.log.close()
     resumed = trainer("part", 12)
     tg.manual_seed(99)
     resumed.restore(checkpoint.read(checkpoint.files(part.folder.path)[-1]))

@@ -153,3 +153,27 @@ def test_memory_layout_does_not_matter(row, layout):
     arrays = row.arrays()
     for plain, laid_out in zip(run(arrays), run([LAYOUTS[layout](a) for a in arrays])):
         np.testing.assert_allclose(laid_out.numpy(), plain.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("path", ["direct", "winograd2", "winograd4", "auto"])
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.op.startswith("conv")], ids=lambda row: row.label
+)
+def test_every_convolution_path_gives_the_same(row, path):
+    """Values, first and second derivatives in float32, against float64 (which is always direct)."""
+    from tinygan.backend.cpu.conv import use_path
+
+    def run(dtype):
+        arrays = [a.astype(dtype) for a in row.arrays(np.float32)]
+        tensors = row.tensors(arrays)
+        active = [t for t in tensors if t.requires_grad]
+        (out,) = row(*tensors)
+        firsts = tg.grad((out * out).sum(), active, create_graph=True)
+        seconds = tg.grad(sum((g * g).sum() for g in firsts), active)
+        return [out, *firsts, *seconds]
+
+    with use_path(path):
+        narrow = run(np.float32)
+    for a, b in zip(narrow, run(np.float64), strict=True):
+        scale = np.abs(b.numpy()).max(initial=1e-30)
+        np.testing.assert_allclose(a.numpy() / scale, b.numpy() / scale, atol=5e-5)

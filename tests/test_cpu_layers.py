@@ -1,0 +1,182 @@
+"""The CPU's own normalisation, activations, optimiser steps and products against the portable ones.
+
+Sizes lie on both sides of the limits at which a kernel works in pieces or wakes other threads.
+"""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygan.backend import cpu, portable
+from tinygan.backend.cpu import memory, pieces, threads
+
+random = np.random.default_rng(0)
+
+
+def images(*shape, dtype=np.float32, last=True):
+    """Normal numbers (N, C, …), channels last in memory or not."""
+    if not last:
+        return random.standard_normal(shape).astype(dtype)
+    n, c, *size = shape
+    return np.moveaxis(random.standard_normal((n, *size, c)).astype(dtype), -1, 1)
+
+
+def close(ours, reference, rtol=2e-5):
+    scale = max(np.abs(reference).max(), 1e-30)
+    assert ours.shape == reference.shape
+    assert np.abs(ours - reference).max() <= rtol * scale
+
+
+SHAPES = [(3, 5, 7, 9), (8, 64, 16, 16), (16, 3, 33, 31), (64, 32, 32, 32), (512, 128)]
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("per_image", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_standardize(shape, per_image, last):
+    if per_image and len(shape) == 2:
+        pytest.skip("an image needs pixels")
+    dims = tuple(range(2, len(shape))) if per_image else (0, *range(2, len(shape)))
+    x, g = 3 * images(*shape, last=last) + 20, images(*shape, last=last)
+    weight = (1 + images(1, shape[1])).reshape(1, -1, *[1] * (len(shape) - 2))
+    bias = images(1, shape[1]).reshape(weight.shape)
+    wide = [a.astype(np.float64) for a in (x, weight, bias)]
+    out, mean, rstd = cpu.standardize(x, weight, bias, dims, 1e-5)
+    expected = portable.standardize(*wide, dims, 1e-5)
+    for a, b in zip((out, mean, rstd), expected, strict=True):
+        assert a.dtype == np.float32
+        close(a, b)
+    ours = cpu.standardize_gradient(g, x, weight, mean, rstd, dims, [0, 1, 2])
+    theirs = portable.standardize_gradient(
+        g.astype(np.float64), wide[0], wide[1], *expected[1:], dims, [0, 1, 2]
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == np.float32
+        close(a, b, 1e-4)
+
+
+def test_standardize_without_weights_and_unwanted_gradients():
+    x = images(8, 64, 16, 16)
+    _, mean, rstd = cpu.standardize(x, None, None, (0, 2, 3), 1e-5)
+    assert cpu.standardize_gradient(x, x, None, mean, rstd, (0, 2, 3), [1]) == (None, None, None)
+
+
+def test_a_mean_far_from_zero_costs_no_accuracy():
+    x = images(16, 32, 16, 16) + np.float32(1e3)
+    _, mean, rstd = cpu.standardize(x, None, None, (0, 2, 3), 1e-5)
+    assert np.abs(1 / rstd - 1).max() < 0.05  # E[x²] − E[x]² in float32 would be lost in rounding
+    assert np.abs(mean - 1e3).max() < 0.1
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("shape", [(), (0, 3), (7,), (5, 3, 4, 4), (16, 32, 32, 32)], ids=str)
+def test_activations(shape, last):
+    last = last and len(shape) > 2
+    x, g = (images(*shape, last=last) * np.float32(30) for _ in range(2))
+    x = np.asarray(x)
+    g = np.asarray(g)
+    if x.size > 3:
+        x.reshape(-1)[:3] = 0.0, -0.0, 1e4
+    for name, arguments in [
+        ("relu", ()),
+        ("tanh", ()),
+        ("sigmoid", ()),
+        ("leaky_relu", (0.2,)),
+    ]:
+        ours = getattr(cpu, name)(x, *arguments)
+        theirs = getattr(portable, name)(x, *arguments)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-12)
+    y = portable.leaky_relu(x, 0.2)
+    for slope in (0.0, 0.2):
+        ours = cpu.leaky_relu_gradient(g, y, slope)
+        np.testing.assert_allclose(ours, portable.leaky_relu_gradient(g, y, slope), rtol=1e-6)
+    z = np.tanh(x)
+    np.testing.assert_allclose(
+        cpu.tanh_gradient(g, z), portable.tanh_gradient(g, z), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_relu_keeps_nan_and_stops_minus_infinity():
+    x = np.array([np.nan, -np.inf, np.inf], np.float32)
+    np.testing.assert_array_equal(cpu.relu(x), [np.nan, 0.0, np.inf])
+
+
+def test_operands_in_different_orders_of_memory():
+    g, y = images(4, 8, 40, 40), images(4, 8, 40, 40, last=False)
+    ours = cpu.leaky_relu_gradient(g, y, 0.2)
+    np.testing.assert_allclose(ours, portable.leaky_relu_gradient(g, y, 0.2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+@pytest.mark.parametrize("same_order", [False, True])
+@pytest.mark.parametrize("shape", [(3, 4), (64, 32, 4, 4), (512, 256, 4, 4)], ids=str)
+def test_adam(shape, same_order, amsgrad):
+    def fresh():
+        state = np.random.default_rng(1)
+        param, grad, m, v, top = (state.random(shape, dtype=np.float32) for _ in range(5))
+        if not same_order and len(shape) == 4:
+            grad = np.moveaxis(np.ascontiguousarray(np.moveaxis(grad, 1, -1)), -1, 1)
+        return param, grad, m, v, top if amsgrad else None
+
+    results = []
+    for module in (cpu, portable):
+        param, grad, m, v, top = fresh()
+        before = grad.copy()
+        room = np.empty_like(param)
+        module.adam_step(param, grad, m, v, top, 3, 1e-3, 0.5, 0.999, 1e-8, 0.01, True, room)
+        np.testing.assert_array_equal(grad, before)
+        results.append((param, m, v))
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("m, k, n", [(3, 1, 5), (4, 4, 4), (256, 128, 128), (700, 300, 400)])
+def test_products(m, k, n):
+    a, b = images(m, k, last=False), images(k, n, last=False)
+    close(cpu.matmul(a, b), a.astype(np.float64) @ b.astype(np.float64))
+
+
+def test_small_work_wakes_nobody(monkeypatch):
+    monkeypatch.setattr(pieces, "parallel_for", lambda *a: pytest.fail("woke a thread"))
+    cpu.relu(images(16, 32, 16, 16))
+    with pytest.raises(pytest.fail.Exception):
+        cpu.sigmoid(images(64, 64, 32, 32))
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    x = images(64, 64, 32, 32)
+    results, before = [], threads.get_num_threads()
+    try:
+        for count in (1, 2, 3):
+            threads.set_num_threads(count)
+            results.append((cpu.sigmoid(x), *cpu.standardize(x, None, None, (0, 2, 3), 1e-5)))
+    finally:
+        threads.set_num_threads(before)
+    for others in results[1:]:
+        for a, b in zip(results[0], others, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+def test_freed_memory_is_kept_unless_told_otherwise():
+    code = (
+        "import resource, numpy as np, tinygan; from tinygan.backend import cpu\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(3): np.ones(1 << 22)\n"
+        "before = faults()\n"
+        "for _ in range(3): np.ones(1 << 22)\n"
+        "print(faults() - before)"
+    )
+
+    def faults(**environment):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+        run = [sys.executable, "-c", code]
+        return int(subprocess.check_output(run, env=clean | environment, text=True))
+
+    if not memory.keep_freed_memory():
+        pytest.skip("this C library's allocator cannot be told")
+    kept, returned = faults(), faults(TINYGAN_MALLOC="system")
+    assert kept < returned / 4
