@@ -13,8 +13,6 @@ import argparse
 import json
 import os
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .report import machine, print_table
+from .process import ParityError, Worker
+from .report import machine, print_table, result_row
 
-HOME = Path(__file__).parent.parent
 ITERATIONS = 10
 PARITY = {"float64": 1e-6, "float32": 1e-2}
 
@@ -36,10 +34,6 @@ GROWTH = {f"gmm-n{n // 1000}k": (n, 16, 16, "float64") for n in (10_000, 30_000,
 GROWTH |= {f"gmm-d{d}": (20_000, d, 16, "float64") for d in (2, 4, 8, 16, 32, 64, 128)}
 GROWTH |= {f"gmm-k{k}": (50_000, 8, k, "float64") for k in (2, 8, 32, 128)}
 ALL = ROWS | GROWTH
-
-
-class ParityError(AssertionError):
-    """The two disagree, so their times mean nothing."""
 
 
 def problem(name):
@@ -99,41 +93,6 @@ def serve(engine, threads):
         print(json.dumps(answer), flush=True)
 
 
-class Worker:
-    """A process with one engine; `worker.measure(repeats=3)` asks it to."""
-
-    def __init__(self, engine, threads):
-        variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TINYGAN_THREADS")
-        environment = os.environ | dict.fromkeys(variables, str(threads))
-        self.engine = engine
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.gmm", "--serve", engine, "--threads", str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HOME,
-            env=environment | {"PYTHONPATH": str(HOME)},
-        )  # fmt: skip
-
-    def __getattr__(self, command):
-        def ask(**arguments):
-            order = json.dumps({"do": command, "with": arguments})
-            print(order, file=self.process.stdin, flush=True)
-            answer = self.process.stdout.readline()
-            if not answer:
-                raise RuntimeError(f"the {self.engine} process ended in {command}")
-            answer = json.loads(answer)
-            if "error" in answer:
-                raise RuntimeError(f"{self.engine}, {command}: {answer['error']}")
-            return answer["value"]
-
-        return ask
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def check_parity(name, ours, peer):
     """Both must find the same weights, means, covariances and lower bound."""
     allowed, results = PARITY[ALL[name][3]], []
@@ -153,11 +112,16 @@ def check_parity(name, ours, peer):
             )
 
 
+def worker(engine, threads):
+    arguments = ("--serve", engine, "--threads", threads)
+    return Worker(engine, threads, "benchmarks.gmm", *arguments)
+
+
 def best_threads(name, most):
     """The number of BLAS threads with which scikit-learn is fastest."""
     seconds = {}
     for threads in sorted({1, most}):
-        with Worker("scikit-learn", threads) as trial:
+        with worker("scikit-learn", threads) as trial:
             trial.build(row=name)
             seconds[threads] = min(trial.measure(repeats=1) for _ in range(2))
     return min(seconds, key=seconds.get)
@@ -166,7 +130,7 @@ def best_threads(name, most):
 def measure_row(name, options):
     """A row of the table, and the versions of both packages."""
     threads = best_threads(name, options.threads)
-    with Worker("tinygan", options.threads) as ours, Worker("scikit-learn", threads) as peer:
+    with worker("tinygan", options.threads) as ours, worker("scikit-learn", threads) as peer:
         versions = ours.build(row=name), peer.build(row=name)
         check_parity(name, ours, peer)
         slower = max(ours.measure(repeats=1), peer.measure(repeats=1))
@@ -177,22 +141,12 @@ def measure_row(name, options):
             seconds = {worker.engine: worker.measure(repeats=1) for worker in order}
             pairs.append((seconds["tinygan"], seconds["scikit-learn"]))
         peaks = ours.peak_mb(), peer.peak_mb()
-    ratios = sorted(b / a for a, b in pairs)
-    quarter = len(ratios) // 4
-    return {
-        "name": name,
+    setting = f"{ALL[name][3]}, {threads} BLAS thread{'s' if threads > 1 else ''}"
+    result = result_row(name, pairs, "scikit-learn", setting, peaks)
+    return result | {
         "kind": "growth" if name in GROWTH else "step",
-        "ratio": round(statistics.median(ratios), 3),
-        "spread": [round(ratios[quarter], 3), round(ratios[-1 - quarter], 3)],
-        "tinygan_ms": round(1e3 * statistics.median(a for a, _ in pairs), 4),
-        "peer_ms": round(1e3 * statistics.median(b for _, b in pairs), 4),
-        "peer": "scikit-learn",
-        "peer_setting": f"{ALL[name][3]}, {threads} BLAS thread{'s' if threads > 1 else ''}",
-        "tinygan_peak_mb": round(peaks[0], 1),
-        "peer_peak_mb": round(peaks[1], 1),
         "images": ALL[name][0] * ITERATIONS,
         "bar": 2.5 if name in SIZES else 1.0,
-        "turns": turns,
     }, versions
 
 

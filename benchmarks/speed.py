@@ -22,64 +22,23 @@ from pathlib import Path
 import numpy as np
 
 from . import gmm
+from .process import HOME, ParityError, Worker
 from .report import growth, machine, plot, print_table, result_row
 from .rows import ROWS
 
-HOME = Path(__file__).parent.parent
 
-
-class ParityError(AssertionError):
-    """The engines disagree, so their times mean nothing."""
-
-
-class Worker:
-    """A process that runs one engine; `worker.measure(repeats=3)` asks it to."""
-
-    def __init__(self, engine, options, setting="default"):
-        # Each library picks the code for this processor by itself, whatever the shell pins it to.
-        ambient = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "MKL_"))}
-        environment = ambient | {
-            "OMP_NUM_THREADS": str(options.threads),
-            "TINYGAN_THREADS": str(options.threads),
-            "PYTHONPATH": str(HOME),
-        }
-        arguments = [engine, options.device, str(options.threads), setting]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HOME, env=environment,
-        )  # fmt: skip
-        self.engine = engine
-
-    def __getattr__(self, command):
-        def ask(**arguments):
-            print(
-                json.dumps({"do": command, "with": arguments}), file=self.process.stdin, flush=True
-            )
-            answer = self.process.stdout.readline()
-            if not answer:
-                raise RuntimeError(f"the {self.engine} process ended in {command}")
-            answer = json.loads(answer)
-            if "error" in answer:
-                raise RuntimeError(f"{self.engine}, {command}: {answer['error']}")
-            return answer["value"]
-
-        return ask
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.process.stdin.close()
-        self.process.wait()
+def worker(engine, options, setting="default"):
+    arguments = (engine, options.device, options.threads, setting)
+    return Worker(engine, options.threads, "benchmarks.worker", *arguments)
 
 
 def check_parity(row, ours, peer):
     """Both engines must compute the same numbers, up to the rounding of float32."""
     with tempfile.TemporaryDirectory() as folder:
         results = []
-        for worker in (ours, peer):
-            path = f"{folder}/{worker.engine}.npz"
-            worker.numbers(path=path)
+        for side in (ours, peer):
+            path = f"{folder}/{side.engine}.npz"
+            side.numbers(path=path)
             with np.load(path) as arrays:
                 results.append([arrays[key].astype(np.float64) for key in arrays.files])
     for i, (a, b) in enumerate(zip(*results, strict=True)):
@@ -93,20 +52,20 @@ def check_parity(row, ours, peer):
 
 
 def measure_row(row, options):
-    with Worker("torch", options, "contiguous, default Adam") as trial:
+    with worker("torch", options, "contiguous, default Adam") as trial:
         setting = trial.choose(row=row.name)
-    with Worker("tinygan", options) as ours, Worker("torch", options, setting) as peer:
+    with worker("tinygan", options) as ours, worker("torch", options, setting) as peer:
         versions = ours.build(row=row.name), peer.build(row=row.name)
         check_parity(row, ours, peer)
-        for worker in (ours, peer):
-            worker.measure(repeats=2)
+        for side in (ours, peer):
+            side.measure(repeats=2)
         slower = max(ours.measure(repeats=1), peer.measure(repeats=1))
         repeats = max(1, int(0.1 / slower))
         turns = max(5, min(options.turns, int(options.seconds / (2 * slower * repeats))))
         pairs = []
         for turn in range(turns):
             order = (ours, peer) if turn % 2 else (peer, ours)
-            seconds = {worker.engine: worker.measure(repeats=repeats) for worker in order}
+            seconds = {side.engine: side.measure(repeats=repeats) for side in order}
             pairs.append((seconds["tinygan"], seconds["torch"]))
         peaks = ours.peak_mb(), peer.peak_mb()
     result = result_row(row.name, pairs, "torch", setting, peaks)
@@ -172,5 +131,5 @@ def main(arguments=None):
 if __name__ == "__main__":
     try:
         main()
-    except (ParityError, gmm.ParityError) as error:
+    except ParityError as error:
         sys.exit(f"parity check failed, nothing was timed: {error}")

@@ -42,7 +42,8 @@ def serve(engine_name, device, threads, setting):
             build(row, candidate)
             once = max(measure(1), measure(1))
             repeats = max(1, int(0.03 / once))
-            times[candidate] = statistics.median(measure(repeats) for _ in range(5))
+            trials = 5 if once < 0.1 else 2
+            times[candidate] = statistics.median(measure(repeats) for _ in range(trials))
         return min(times, key=times.get)
 
     def peak_mb():

@@ -19,11 +19,11 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="ring", steps=8000, batch_size=256, lr=1e-3, schedule="linear",
+        parser, data="ring", steps=6000, batch_size=256, lr=1e-3, schedule="linear",
         sample_every=250, checkpoint_every=1000, score_every=500,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
-    model.add_argument("--width", type=int, default=128, help="hidden units (default 128)")
+    model.add_argument("--width", type=int, default=256, help="hidden units (default 256)")
     model.add_argument("--latent", type=int, default=2, help="length of z (default 2)")
     model.add_argument(
         "--saturating", action="store_true", help="the minimax form of the generator's loss"

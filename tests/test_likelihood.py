@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
+from benchmarks import quality
 from tinygan import data, optim, train
 from tinygan.models import AE, CVAE, VAE, build
 from tinygan.ops.loss import gaussian_kl
@@ -358,3 +359,9 @@ def test_losses_equal_pytorchs_over_twenty_steps(monkeypatch):
         adam.step()
         np.testing.assert_allclose(losses["loss"].item(), loss.item(), rtol=1e-5)
         np.testing.assert_allclose(losses["kl"].item(), kl.item() / len(x), rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["ae", "vae", "cvae"])
+def test_the_gate_passes_on_three_seeds_and_its_twins_fail(model):
+    assert quality.main(["--models", model, "--seeds", "3"]) == 0
