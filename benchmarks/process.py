@@ -1,5 +1,4 @@
-"""Engines in processes of their own, so that neither warms a cache or holds a lock for the other.
-"""
+"""Engines in processes of their own, so that neither warms a cache or holds a lock for the other."""
 
 import json
 import os

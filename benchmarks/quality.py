@@ -94,7 +94,7 @@ def intact(system):
 # -- gates -----------------------------------------------------------------------------------------
 
 # The ring's bars let a GAN miss one mode of eight. On the grid a vanilla GAN does lose modes: 17.3
-# of 25 in PacGAN's table, 17 to 20 here. Its bar is 16 modes, evenly filled: KL ≤ log(25/16) = 0.45.
+# of 25 in PacGAN's table, 17 to 20 here. Its bar: 16 modes, evenly filled, KL ≤ log(25/16) = 0.45.
 # What counts is width and a rate that falls to 0; with 128 units one ring of three loses two modes.
 POINTS = {
     "ring": {"modes": 7, "share": 0.90, "kl": 0.3, "steps": 6000},
