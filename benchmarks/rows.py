@@ -11,7 +11,6 @@ import numpy as np
 
 from .engines import evaluating, random_weights
 
-
 # A rounding error of 1e-6 before a LeakyReLU now and then flips its slope at a value next to 0. One
 # flip among a hundred thousand changes a gradient by a few thousandths, in either engine against
 # float64, so that is how closely two engines can agree on a deep network's gradients in float32.

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -84,7 +85,7 @@ class _BlasLimit:
             if self.regions == 0:
                 if self.libraries is None:
                     self.libraries = _numpy_blas_libraries()
-                self.saved = [library.get_num_threads() for library in self.libraries]
+                self.saved = [get() for get, _ in self.libraries]
                 self._apply([1] * len(self.saved))
             self.regions += 1
 
@@ -95,12 +96,9 @@ class _BlasLimit:
                 self._apply(self.saved)
 
     def _apply(self, counts):
-        for library, count, saved in zip(self.libraries, counts, self.saved, strict=True):
+        for (_, set_count), count, saved in zip(self.libraries, counts, self.saved):
             if saved != 1:
-                # threadpoolctl 3.8's own setter ignores all Python threads but the first one that
-                # called it. The lock above keeps the threads apart already.
-                setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
-                setter(count)
+                set_count(count)
 
     def reset_after_fork(self):
         self.lock = threading.Lock()
@@ -114,7 +112,28 @@ def _numpy_blas_libraries() -> list:
     from its path."""
     found = [c for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
     home = os.path.dirname(np.__file__)
-    return [c for c in found if c.filepath.startswith(home)] or found
+    return [_switch(c) for c in [c for c in found if c.filepath.startswith(home)] or found]
+
+
+class _Switch(NamedTuple):
+    """How to read and set a BLAS's number of threads."""
+
+    get_num_threads: Callable
+    set_num_threads: Callable
+
+
+def _switch(library) -> _Switch:
+    """OpenBLAS's own functions, where they can be had: threadpoolctl looks them up at each call,
+    which takes longer than a small product, and its setter ignores all Python threads but the first
+    that called it. The lock of `_BlasLimit` keeps the threads apart already.
+    """
+    look_up = getattr(library, "_get_symbol", lambda name: None)
+    if library.internal_api == "openblas" and getattr(library, "threading_layer", "") == "pthreads":
+        functions = [look_up(f"openblas_{verb}_num_threads") for verb in ("get", "set")]
+        if None not in functions:
+            return _Switch(*functions)
+    setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
+    return _Switch(library.get_num_threads, setter)
 
 
 _blas_limit = _BlasLimit()
