@@ -12,7 +12,6 @@ agree to 1e-2. `--growth` also measures how both grow with n, d and k.
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .process import ParityError, Worker
+from .process import ParityError, Worker, peak_mb
 from .report import machine, print_table, result_row
 
 ITERATIONS = 10
@@ -79,9 +78,6 @@ def serve(engine, threads):
         for _ in range(repeats):
             state["mixture"].fit(state["x"])
         return (time.perf_counter() - start) / repeats
-
-    def peak_mb():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     commands = {f.__name__: f for f in (build, numbers, measure, peak_mb)}
     for line in sys.stdin:

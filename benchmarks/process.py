@@ -1,7 +1,8 @@
-"""Engines in processes of their own, so that neither warms a cache or holds a lock for the other."""
+"""Engines in processes of their own: neither warms a cache or holds a lock for the other."""
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,12 @@ class Worker:
     def __exit__(self, *exc):
         self.process.stdin.close()
         self.process.wait()
+
+
+def peak_mb():
+    """The peak memory of this process alone (`ru_maxrss` would begin at its parent's)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -4,15 +4,14 @@ Commands come as JSON, one a line, on standard input; answers go the same way on
 """
 
 import json
-import resource
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 from .engines import ENGINES
+from .process import peak_mb
 from .rows import ROWS
 
 
@@ -46,14 +45,6 @@ def serve(engine_name, device, threads, setting):
             trials = 5 if once < 0.1 else 2
             times[candidate] = statistics.median(measure(repeats) for _ in range(trials))
         return min(times, key=times.get)
-
-    def peak_mb():
-        """This process's own peak (`ru_maxrss` would begin at its parent's)."""
-        status = Path("/proc/self/status")
-        if status.exists():
-            (line,) = (x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-            return int(line.split()[1]) / 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     commands = {f.__name__: f for f in (build, numbers, measure, choose, peak_mb)}
     for line in sys.stdin:

@@ -6,12 +6,13 @@ import tinygan as tg
 
 
 def pytest_collection_modifyitems(config, items):
-    """Slow tests run when asked for with `-m slow`; GPU tests where there is a GPU."""
+    """Long tests run when asked for with `-m slow` or `-m gate`; GPU tests where there is one."""
     asked = config.getoption("-m") or ""
     no_gpu = not tg.cuda_is_available()
     for item in items:
-        if "slow" in item.keywords and "slow" not in asked:
-            item.add_marker(pytest.mark.skip(reason="slow; run with -m slow"))
+        for kind in ("slow", "gate"):
+            if kind in item.keywords and kind not in asked:
+                item.add_marker(pytest.mark.skip(reason=f"takes long; run with -m {kind}"))
         if "gpu" in item.keywords and no_gpu:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 

@@ -361,7 +361,7 @@ def test_losses_equal_pytorchs_over_twenty_steps(monkeypatch):
         np.testing.assert_allclose(losses["kl"].item(), kl.item() / len(x), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 @pytest.mark.parametrize("model", ["ae", "vae", "cvae"])
 def test_the_gate_passes_on_three_seeds_and_its_twins_fail(model):
     assert quality.main(["--models", model, "--seeds", "3"]) == 0

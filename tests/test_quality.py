@@ -91,7 +91,7 @@ def test_training_decays_the_rate_and_averages_the_weights():
     assert (plain.generator[0].weight.numpy() != average.generator[0].weight.numpy()).any()
 
 
-@pytest.mark.slow
+@pytest.mark.gate
 @pytest.mark.parametrize("model", ["gan", "dcgan"])
 def test_the_quick_gate_passes_and_its_twins_fail(model, capsys):
     assert quality.main(["--models", model, "--seeds", "1", "--quick"]) == 0
