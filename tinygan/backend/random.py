@@ -116,8 +116,17 @@ def stream(name: str) -> Stream:
 
 
 def random_state() -> dict:
-    """The states of all streams, to be put into a checkpoint."""
-    return {"seed": _seed, "streams": {name: s.state() for name, s in _streams.items()}}
+    """The states of all streams, to be put into a checkpoint.
+
+    A stream that nothing was drawn from since the seed is left out, since it begins anew from the
+    seed: so what a checkpoint holds does not depend on what else the process has done.
+    """
+    streams = {}
+    for name in sorted(_streams):
+        state = _streams[name].state()
+        if state != Stream(_stream_seed(name)).state():
+            streams[name] = state
+    return {"seed": _seed, "streams": streams}
 
 
 def restore_random_state(state: dict) -> None:
