@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .process import ParityError, Worker, peak_mb
+from .process import ParityError, Worker, answer_orders, peak_mb
 from .report import machine, print_table, result_row
 
 ITERATIONS = 10
@@ -79,14 +79,7 @@ def serve(engine, threads):
             state["mixture"].fit(state["x"])
         return (time.perf_counter() - start) / repeats
 
-    commands = {f.__name__: f for f in (build, numbers, measure, peak_mb)}
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            answer = {"value": commands[order["do"]](**order.get("with", {}))}
-        except Exception as error:  # sent to the parent, which stops the benchmark with it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+    answer_orders(build, numbers, measure, peak_mb)
 
 
 def check_parity(name, ours, peer):

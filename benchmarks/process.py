@@ -61,3 +61,15 @@ def peak_mb():
         (line,) = (x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def answer_orders(*functions):
+    """The other end of a Worker: run the function each line of standard input names, and answer."""
+    commands = {function.__name__: function for function in functions}
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer = {"value": commands[order["do"]](**order.get("with", {}))}
+        except Exception as error:  # sent to the parent, which stops the benchmark with it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)

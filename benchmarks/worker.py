@@ -3,7 +3,6 @@
 Commands come as JSON, one a line, on standard input; answers go the same way on standard output.
 """
 
-import json
 import statistics
 import sys
 import time
@@ -11,7 +10,7 @@ import time
 import numpy as np
 
 from .engines import ENGINES
-from .process import peak_mb
+from .process import answer_orders, peak_mb
 from .rows import ROWS
 
 
@@ -46,14 +45,7 @@ def serve(engine_name, device, threads, setting):
             times[candidate] = statistics.median(measure(repeats) for _ in range(trials))
         return min(times, key=times.get)
 
-    commands = {f.__name__: f for f in (build, numbers, measure, choose, peak_mb)}
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            answer = {"value": commands[order["do"]](**order.get("with", {}))}
-        except Exception as error:  # sent to the parent, which stops the benchmark with it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+    answer_orders(build, numbers, measure, choose, peak_mb)
 
 
 if __name__ == "__main__":
