@@ -60,12 +60,12 @@ def measure_row(row, options):
         for side in (ours, peer):
             side.measure(repeats=2)
         slower = max(ours.measure(repeats=1), peer.measure(repeats=1))
-        repeats = max(1, int(0.1 / slower))
-        turns = max(5, min(options.turns, int(options.seconds / (2 * slower * repeats))))
+        repeats, settle = max(1, int(0.1 / slower)), int(slower < 0.2)
+        turns = max(5, min(options.turns, int(options.seconds / (2 * slower * (repeats + settle)))))
         pairs = []
         for turn in range(turns):
             order = (ours, peer) if turn % 2 else (peer, ours)
-            seconds = {side.engine: side.measure(repeats=repeats) for side in order}
+            seconds = {side.engine: side.measure(repeats=repeats, settle=settle) for side in order}
             pairs.append((seconds["tinygan"], seconds["torch"]))
         peaks = ours.peak_mb(), peer.peak_mb()
     result = result_row(row.name, pairs, "torch", setting, peaks)

@@ -26,7 +26,12 @@ def serve(engine_name, device, threads, setting):
     def numbers(path):
         np.savez(path, *[np.ascontiguousarray(array) for array in state["numbers"]()])
 
-    def measure(repeats):
+    def measure(repeats, settle=0):
+        """Seconds a step. `settle` steps go before, untimed: the caches are full of the other
+        engine's data, and its threads may spin for milliseconds after their last work.
+        """
+        for _ in range(settle):
+            state["step"]()
         state["engine"].synchronize()
         start = time.perf_counter()
         for _ in range(repeats):

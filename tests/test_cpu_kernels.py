@@ -7,7 +7,16 @@ import threading
 import numpy as np
 import pytest
 
-from tinygan.backend.cpu import conv, direct, gemm, layout, threads, winograd, workspace
+from tinygan.backend.cpu import (
+    conv,
+    direct,
+    gemm,
+    layout,
+    threads,
+    weights,
+    winograd,
+    workspace,
+)  # fmt: skip
 
 
 def reference(x, w, g, stride, padding, dilation, groups):
@@ -133,7 +142,7 @@ def test_many_pieces(path, share_bytes, two_threads, monkeypatch):
     several pieces."""
     monkeypatch.setattr(threads, "_WORTH_WAKING", 0)
     monkeypatch.setattr(winograd, "_SHARE_BYTES", share_bytes)
-    monkeypatch.setattr(winograd, "_SMALL_WEIGHT", 0)
+    monkeypatch.setattr(weights, "_SMALL", 0)
     for name in ("_TRANSFORM_BYTES", "_PRODUCT_BYTES", "_BATCH_BYTES"):
         monkeypatch.setattr(winograd, name, 20_000)
     monkeypatch.setattr(direct, "_PIECE_BYTES", 5_000)
@@ -418,12 +427,16 @@ def test_thread_count_is_checked(monkeypatch):
         threads._default_num_threads()
 
 
+def _switches():
+    return [threads._switch(library) for library in threads.numpy_blas()]
+
+
 def blas_threads():
-    return [library.get_num_threads() for library in threads._numpy_blas_libraries()]
+    return [library.get_num_threads() for library in _switches()]
 
 
 def test_blas_runs_on_one_thread_inside_and_as_before_outside(two_threads):
-    libraries = threads._numpy_blas_libraries()
+    libraries = _switches()
     if not libraries:
         pytest.skip("no BLAS whose threads can be set")
     before = blas_threads()
@@ -447,7 +460,7 @@ def test_blas_runs_on_one_thread_inside_and_as_before_outside(two_threads):
 
 
 def test_blas_is_limited_whichever_thread_begins(two_threads):
-    if not (libraries := threads._numpy_blas_libraries()):
+    if not (libraries := _switches()):
         pytest.skip("no BLAS whose threads can be set")
     inside = []
 

@@ -130,7 +130,7 @@ def test_adam(shape, same_order, amsgrad):
         np.testing.assert_array_equal(grad, before)
         results.append((param, m, v))
     for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)  # one rounding less in a BLAS
 
 
 @pytest.mark.parametrize("m, k, n", [(3, 1, 5), (4, 4, 4), (256, 128, 128), (700, 300, 400)])

@@ -67,8 +67,10 @@ def add_at(out, index, values):
     xp.add.at(out, index, values)
 
 
-def standardize(x, weight, bias, dims, eps):
-    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ."""
+def standardize(x, weight, bias, dims, eps, slope=None):
+    """y = γ(x − μ)/σ + β over the axes `dims`, or LeakyReLU(y) where a `slope` is given; also μ and
+    1/σ.
+    """
     xp = array_module(x)
     mean = x.mean(axis=dims, keepdims=True, dtype=x.dtype)
     out = x - mean
@@ -77,11 +79,17 @@ def standardize(x, weight, bias, dims, eps):
     if weight is not None:
         out *= weight
         out += bias
+    if slope is not None:
+        out = leaky_relu(out, slope)
     return out, mean, rstd
 
 
-def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
-    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = γ·g;  dγ = Σ g·x̂,  dβ = Σ g."""
+def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope=None):
+    """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = γ·g;  dγ = Σ g·x̂,  dβ = Σ g; behind a
+    LeakyReLU with result `out`, g is multiplied by its derivative first.
+    """
+    if slope is not None:
+        g = leaky_relu_gradient(g, out, slope)
     normal = (x - mean) * rstd
     h = g if weight is None else g * weight
     dx = None

@@ -1,6 +1,10 @@
 """Modules that hold modules: one after another, in a list, under names."""
 
+from .activation import LeakyReLU, ReLU
 from .module import Module
+from .norm import BatchNorm2d, InstanceNorm2d
+
+_FUSING = {BatchNorm2d.forward, InstanceNorm2d.forward}  # shared by those of other ranks
 
 
 class _Numbered(Module):
@@ -69,10 +73,31 @@ class Sequential(_Numbered):
             self.add_module(name, module)
 
     def forward(self, x):
-        for module in self.__dict__.values():
-            if isinstance(module, Module):
-                x = module(x)
+        modules = self._all()
+        module = next(modules, None)
+        while module is not None:
+            follower = next(modules, None)
+            slope = _fused_slope(module, follower)
+            if slope is None:
+                x, module = module(x), follower
+            else:
+                x, module = module.forward(x, slope), next(modules, None)
         return x
+
+
+def _fused_slope(norm, activation):
+    """The slope of the ReLU or LeakyReLU that a norm can apply in its own pass over memory. None
+    where the two are called one by one: other modules, hooks, a forward of the user's own.
+    """
+    if type(norm).forward not in _FUSING or activation is None:
+        return None
+    if any(m._forward_hooks or m._forward_pre_hooks for m in (norm, activation)):
+        return None
+    forward = type(activation).forward
+    slope = 0.0 if forward is ReLU.forward else None
+    if forward is LeakyReLU.forward and 0 <= activation.negative_slope <= 1:
+        slope = activation.negative_slope
+    return slope
 
 
 class ModuleList(_Numbered):

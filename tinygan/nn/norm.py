@@ -31,7 +31,10 @@ class _Normalisation(Module):
 
 
 class _WithStatistics(_Normalisation):
-    """Per channel, with running statistics for evaluation."""
+    """Per channel, with running statistics for evaluation.
+
+    `forward` takes the slope of a LeakyReLU to apply to the result in the same pass over memory.
+    """
 
     ranks: tuple  # how many axes the input may have
 
@@ -93,7 +96,7 @@ class _BatchNorm(_WithStatistics):
             return 1 / int(self.num_batches_tracked)
         return self.momentum
 
-    def forward(self, x):
+    def forward(self, x, slope=None):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         momentum = self._count_batch() if self.training and self.track_running_stats else 0.0
@@ -106,6 +109,7 @@ class _BatchNorm(_WithStatistics):
             use_batch,
             momentum,
             self.eps,
+            slope,
         )
 
 
@@ -146,15 +150,16 @@ class _InstanceNorm(_WithStatistics):
     ):
         self._build(num_features, eps, momentum, affine, track_running_stats, device, dtype)
 
-    def forward(self, x):
+    def forward(self, x, slope=None):
         self._check(x)
         if self.track_running_stats:
             if not self.training:
                 return ops.batch_norm(
-                    x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-                )
+                    x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps,
+                    slope=slope,
+                )  # fmt: skip
             self._track(x)
-        return ops.instance_norm(x, self.weight, self.bias, self.eps)
+        return ops.instance_norm(x, self.weight, self.bias, self.eps, slope)
 
     @no_grad
     def _track(self, x):

@@ -169,16 +169,16 @@ sigmoid = _unary(
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
 relu = _unary(
     "relu", lambda xp, x: kernels(x).relu(x),
-    x=lambda g, out: _leaky_relu_gradient(g, out, slope=0.0),
+    x=lambda g, out: leaky_relu_gradient(g, out, slope=0.0),
 )  # fmt: skip
 _leaky_relu = _unary(
     "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
-    x=lambda g, out, slope: _leaky_relu_gradient(g, out, slope=slope),
+    x=lambda g, out, slope: leaky_relu_gradient(g, out, slope=slope),
 )  # fmt: skip
-_leaky_relu_gradient = _binary(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
+leaky_relu_gradient = _binary(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
     "leaky_relu_gradient",
     lambda xp, dy, y, *, slope: kernels(y).leaky_relu_gradient(dy, y, slope),
-    dy=lambda g, y, slope: _leaky_relu_gradient(g, y, slope=slope),
+    dy=lambda g, y, slope: leaky_relu_gradient(g, y, slope=slope),
 )  # fmt: skip
 
 

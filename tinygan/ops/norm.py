@@ -6,7 +6,8 @@ All four norms are one operation over different axes,
 
 whose gradient, with h = γ·g, is  dx = (h − mean(h) − x̂·mean(h·x̂)) / σ.  It runs as one fused
 kernel; when a graph of the gradient is wanted, it is written out in tensors instead, with μ and σ
-as functions of x, and so is exact in every order.
+as functions of x, and so is exact in every order. A ReLU or LeakyReLU behind the norm can be part
+of the same kernel: that is what `slope` asks for.
 """
 
 import math
@@ -16,12 +17,12 @@ from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
 from ..backend.random import stream
-from .elementwise import rsqrt, square
+from .elementwise import leaky_relu, leaky_relu_gradient, rsqrt, square
 from .shape import sum_to
 
 
-def _standardize_forward(xp, x, weight, bias, *, dims, eps, on_statistics):
-    out, mean, rstd = kernels(x).standardize(x, weight, bias, dims, eps)
+def _standardize_forward(xp, x, weight, bias, *, dims, eps, on_statistics, slope=None):
+    out, mean, rstd = kernels(x).standardize(x, weight, bias, dims, eps, slope)
     if on_statistics is not None:
         on_statistics(mean, 1 / xp.square(rstd) - eps)
     return out, {"mean": mean, "rstd": rstd}
@@ -32,6 +33,17 @@ def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shap
         return _recorded_gradient(g, x, weight, dims, eps, bias_shape)
     gamma = None if weight is None else weight.array
     grads = kernels(g.array).standardize_gradient(g.array, x.array, gamma, mean, rstd, dims, needed)
+    return [None if a is None else Tensor(a) for a in grads]
+
+
+def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out, slope):
+    if is_grad_enabled():
+        g = leaky_relu_gradient(g, out, slope=slope)
+        return _recorded_gradient(g, x, weight, dims, eps, bias_shape)
+    gamma = None if weight is None else weight.array
+    grads = kernels(g.array).standardize_gradient(
+        g.array, x.array, gamma, mean, rstd, dims, needed, out.array, slope
+    )
     return [None if a is None else Tensor(a) for a in grads]
 
 
@@ -49,9 +61,13 @@ def _recorded_gradient(g, x, weight, dims, eps, bias_shape):
 _standardize = Op(
     "standardize", _standardize_forward, saves=True, floating=True, together=_standardize_gradient
 )
+_standardize_activated = Op(
+    "standardize_leaky_relu", _standardize_forward, saves=True, floating=True,
+    together=_activated_gradient,
+)  # fmt: skip
 
 
-def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None):
+def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None, slope=None):
     """`_standardize` with weight and bias brought to a shape that broadcasts against x."""
     if not math.prod(x.shape[d] for d in dims):
         raise ValueError(f"{name}: no elements to normalise over in shape {x.shape}")
@@ -62,7 +78,12 @@ def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None):
         if weight.numel() != math.prod(shape):
             raise ValueError(f"{name}: weight of shape {weight.shape} does not fit input {x.shape}")
         weight, bias = weight.reshape(shape), bias.reshape(shape)
-    return _standardize(x, weight, bias, dims=dims, eps=eps, on_statistics=on_statistics)
+    how = {"dims": dims, "eps": eps, "on_statistics": on_statistics}
+    if slope is None:
+        return _standardize(x, weight, bias, **how)
+    if not 0 <= slope <= 1:
+        raise ValueError(f"{name}: expected a slope from 0 to 1, got {slope}")
+    return _standardize_activated(x, weight, bias, **how, slope=float(slope))
 
 
 def _per_channel(x):
@@ -70,13 +91,14 @@ def _per_channel(x):
 
 
 def batch_norm(
-    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
-):
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5,
+    slope=None,
+):  # fmt: skip
     """Normalised per channel over the batch: with the batch's statistics in training, else with the
     running ones.
 
     x is (N, C) or (N, C, …). In training the running statistics move by `momentum`; their variance
-    is the unbiased one.
+    is the unbiased one. With a `slope` from 0 to 1 a LeakyReLU follows (0: ReLU).
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected (N, C) or (N, C, ...), got shape {x.shape}")
@@ -84,7 +106,8 @@ def batch_norm(
         scale = rsqrt(running_var + eps)
         scale = scale if weight is None else weight * scale
         shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return x * scale.reshape(_per_channel(x)) + shift.reshape(_per_channel(x))
+        out = x * scale.reshape(_per_channel(x)) + shift.reshape(_per_channel(x))
+        return out if slope is None else leaky_relu(out, slope)
     dims = (0, *range(2, x.ndim))
     count = x.numel() // max(x.shape[1], 1)
     if count <= 1:
@@ -105,6 +128,7 @@ def batch_norm(
         eps,
         _per_channel(x),
         update if running_mean is not None else None,
+        slope,
     )
 
 
@@ -118,12 +142,12 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     )
 
 
-def instance_norm(x, weight=None, bias=None, eps=1e-5):
-    """Normalised per image and channel, over its pixels."""
+def instance_norm(x, weight=None, bias=None, eps=1e-5, slope=None):
+    """Normalised per image and channel, over its pixels; `slope` as in `batch_norm`."""
     if x.ndim < 3:
         raise ValueError(f"instance_norm: expected (N, C, ...), got shape {x.shape}")
     return _normalise(
-        "instance_norm", x, weight, bias, tuple(range(2, x.ndim)), eps, _per_channel(x)
+        "instance_norm", x, weight, bias, tuple(range(2, x.ndim)), eps, _per_channel(x), slope=slope
     )
 
 

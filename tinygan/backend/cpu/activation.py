@@ -2,11 +2,13 @@
 
 NumPy's vectorised inner loops differ widely in speed: `maximum` of an array and a scalar takes five
 times as long as of two arrays, and `where` a hundred times as long as arithmetic, because it
-branches on every element. So the scalar 0 is a block of zeros here, and a choice is a
+branches on every element. So the scalar 0 is a block of zeros here, and a choice is a clip or a
 multiplication:
 
     leaky_relu(x)   = max(x, s·x)
-    its gradient    = g·(s + (1 − s)·[y > 0])
+    its gradient    = g·clip(∞·y, s, 1)
+
+where ∞ is a number so large that any y but a denormal one is carried past the ends.
 """
 
 import numpy as np
@@ -16,6 +18,7 @@ from .pieces import PIECE, new_in_pieces
 from .workspace import scratch
 
 _zeros = {np.dtype(t): np.zeros(2 * PIECE, t) for t in ("float32", "float64")}
+_huge = {dtype: np.finfo(dtype).max for dtype in _zeros}
 
 
 def relu(x):
@@ -28,28 +31,32 @@ def relu(x):
 def leaky_relu(x, slope):
     if not 0 < slope <= 1:
         return portable.leaky_relu(x, slope)
+    return new_in_pieces(lambda out, x: leaky_relu_piece(out, x, slope), x, passes=2)
 
-    def piece(out, x):
-        np.maximum(x, np.multiply(x, slope, out=_term(x)), out=out)
 
-    return new_in_pieces(piece, x, passes=2)
+def leaky_relu_piece(out, x, slope):
+    """out = max(x, slope·x), for 0 ≤ slope ≤ 1; may be x itself."""
+    if slope or x.dtype not in _zeros:
+        scaled = np.multiply(x, slope, out=_term(x))
+    else:
+        scaled = _zeros[x.dtype][: x.size].reshape(x.shape)
+    return np.maximum(x, scaled, out=out)
 
 
 def leaky_relu_gradient(g, y, slope):
     """g where y > 0, slope·g elsewhere."""
+    if not 0 <= slope <= 1 or y.dtype not in _huge or g.dtype != y.dtype:
+        return portable.leaky_relu_gradient(g, y, slope)
+    return new_in_pieces(lambda out, g, y: mask_gradient_piece(out, g, y, slope), g, y, passes=4)
 
-    def piece(out, g, y):
-        positive = np.greater(y, 0, out=scratch("positive", y.shape, bool))
-        if not slope:
-            np.multiply(g, positive, out=out)
-            return
-        factor = _term(g)
-        np.copyto(factor, positive)
-        factor *= 1 - slope
-        factor += slope
-        np.multiply(g, factor, out=out)
 
-    return new_in_pieces(piece, g, y, passes=5)
+def mask_gradient_piece(out, g, y, slope):
+    """out = g where y > 0, slope·g elsewhere, for 0 ≤ slope ≤ 1."""
+    factor = _term(g)
+    with np.errstate(over="ignore"):
+        np.multiply(y, _huge[y.dtype], out=factor)
+    np.clip(factor, slope, 1, out=factor)
+    return np.multiply(g, factor, out=out)
 
 
 def tanh(x):

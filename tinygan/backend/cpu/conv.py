@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 import numpy as np
 
@@ -47,11 +48,18 @@ def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype)
     path = _forced_path.get() or os.environ.get("TINYGAN_CONV") or "auto"
     if path not in PATHS:
         raise ValueError(f"TINYGAN_CONV: expected one of {', '.join(PATHS)}, got {path!r}")
+    if path == "direct" or dtype != np.float32:
+        return "direct"
+    shapes = tuple(x_shape), tuple(weight_shape)
+    return _best_path(path, *shapes, tuple(stride), tuple(padding), tuple(dilation), groups)
+
+
+@lru_cache(maxsize=1024)
+def _best_path(path, x_shape, weight_shape, stride, padding, dilation, groups) -> str:
     N, C, *size = x_shape
     O, _, *kernel_size = weight_shape
-    known = (tuple(kernel_size), tuple(stride)) in (((4, 4), (2, 2)), ((3, 3), (1, 1)))
-    plain = groups == 1 and tuple(dilation) == (1, 1) and dtype == np.float32
-    if path == "direct" or not (known and plain):
+    known = (tuple(kernel_size), stride) in (((4, 4), (2, 2)), ((3, 3), (1, 1)))
+    if not known or groups != 1 or dilation != (1, 1):
         return "direct"
     out_size = output_size(size, kernel_size, stride, padding, dilation)
     if min(N, C, O, *out_size) == 0:

@@ -5,6 +5,7 @@ and (O, kh, kw, C), where a pixel's channels, and a whole row of a window, are n
 that already lies like that is used in place. Results are channels-last memory behind an NCHW view.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "cut",
     "output_size",
     "padded_rows",
+    "slab_length",
     "windows",
 ]
 
@@ -63,14 +65,12 @@ class Piece(NamedTuple):
     r1: int
 
 
-def cut(
-    images: int, rows: int, bytes_per_row: int, budget: int, fewest: int | None = None
-) -> list[Piece]:
+@lru_cache(maxsize=1024)
+def cut(images: int, rows: int, bytes_per_row: int, budget: int, fewest: int) -> tuple[Piece, ...]:
     """Cut `images` of `rows` each into pieces whose scratch fills about `budget` bytes, at least
     `fewest` if possible."""
-    fewest = get_num_threads() if fewest is None else fewest
     if images == 0 or rows == 0:
-        return []
+        return ()
     total = images * rows * bytes_per_row
     pieces = max(-(-total // budget), fewest)
     if pieces > fewest:
@@ -78,10 +78,18 @@ def cut(
     if images >= pieces or images % fewest == 0:
         bounds = _even_bounds(images, min(pieces, images))
         if images * 1.0 / min(pieces, images) * rows * bytes_per_row <= 4 * budget:
-            return [Piece(a, b, 0, rows) for a, b in bounds]
+            return tuple(Piece(a, b, 0, rows) for a, b in bounds)
     per_image = min(rows, -(-pieces // images))
     bounds = _even_bounds(rows, per_image)
-    return [Piece(n, n + 1, a, b) for n in range(images) for a, b in bounds]
+    return tuple(Piece(n, n + 1, a, b) for n in range(images) for a, b in bounds)
+
+
+def slab_length(length: int, bytes_each: int, budget: int, threads: int) -> int:
+    """Items per slab, so that a slab has about `budget` bytes and every thread gets equally
+    many."""
+    slabs = -(-length * bytes_each // budget)
+    slabs = max(threads, -(-slabs // threads) * threads)
+    return max(1, -(-length // slabs))
 
 
 def _even_bounds(n: int, pieces: int) -> list[tuple[int, int]]:

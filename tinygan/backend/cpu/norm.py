@@ -3,34 +3,44 @@
 Batch norm takes its statistics over all pixels of all images, instance norm over the pixels of
 each. Both see their input as (B, M, C): B sets of M pixels, C channels side by side. With a = γ/σ,
 
-    forward     mean and squared deviations of each piece, joined exactly (Chan et al.);
+    forward     Σ x and Σ x² per channel, so μ and σ² = E x² − μ²;
                 then  y = a·x + (β − a·μ)
     gradient    S₁ = Σ g and S₂ = Σ g·(x − μ) per channel;
-                then  dx = a·(g − S₁/M − (x − μ)·S₂/(M·σ²))
+                then  dx = a·g + b·x + c,   b = −a·S₂/(M·σ²),   c = −a·S₁/M − b·μ
 
-where the second line is the textbook formula with its terms per channel gathered, so that each
-pixel costs two multiplications. Sums over a piece are products with a row of ones, which BLAS does
-best. NumPy starts anew for each row that a vector per channel is applied to, so a few pixels are
-taken side by side as one long row, and the vector is repeated.
+which is the textbook formula with its terms per channel gathered, so that each pixel costs two
+multiplications. E x² − μ² loses digits where the mean is large beside the deviation; there the
+deviations of each piece from its own mean are joined exactly instead (Chan et al.).
+
+A ReLU or LeakyReLU behind the norm is applied while a piece is still in the cache, and so is its
+derivative, which the sign of the result tells.
+
+Sums over a piece are products with a row of ones, which BLAS does best. NumPy starts anew for each
+row that a vector per channel is applied to, so some pixels are taken side by side as one long row,
+and the vector is repeated.
 """
 
 import numpy as np
 
 from .. import portable
+from .activation import leaky_relu_piece, mask_gradient_piece
 from .layout import channels_last
 from .pieces import PIECE, shared
 from .threads import parallel_for
 from .workspace import scratch
 
-_ROW = 512  # elements, at least, that a vector per channel is applied to at a time
+_ROW = 8192  # elements, at least, that a vector per channel is applied to at a time
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
+_SAFE = 4.0  # μ²/σ² up to which one pass over the numbers gives both
 
 
-def standardize(x, weight, bias, dims, eps):
-    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ, in shapes that broadcast."""
+def standardize(x, weight, bias, dims, eps, slope=None):
+    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ, in shapes that broadcast. Where a
+    `slope` is given, LeakyReLU(y).
+    """
     rows = _pixel_rows(x, dims)
     if rows is None:
-        return portable.standardize(x, weight, bias, dims, eps)
+        return portable.standardize(x, weight, bias, dims, eps, slope)
     mean, var = _statistics(rows, x.shape[1])
     rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
     mean = mean.astype(x.dtype)
@@ -41,37 +51,39 @@ def standardize(x, weight, bias, dims, eps):
     def apply(b, part):
         piece = np.multiply(rows[b, part], scale[b], out=out[b, part])
         piece += shift[b]
+        if slope is not None:
+            leaky_relu_piece(piece, piece, slope)
 
     _for_pieces(rows.shape, apply)
     return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
 
 
-def standardize_gradient(g, x, weight, mean, rstd, dims, needed):
-    """The gradients of x, γ and β."""
+def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope=None):
+    """The gradients of x, γ and β; `out` is the result where a LeakyReLU was applied."""
     rows = _pixel_rows(x, dims)
     if rows is None:
-        return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed)
+        return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed, out, slope)
     sets, channels = len(rows), x.shape[1]
     pixels = x.size // (sets * channels)
-    grads = _last(g).reshape(rows.shape)
+    grads, dx = _last(g).reshape(rows.shape), np.empty(rows.shape, x.dtype)
+    results = None if slope is None else _last(out).reshape(rows.shape)
     mean, rstd = mean.reshape(sets, channels), rstd.reshape(sets, channels)
-    sums, products = _gradient_sums(grads, rows, mean)
-    dx = None
+    sums, products = _gradient_sums(grads, rows, mean, rstd, results, slope, dx)
     if 0 in needed:
         scale = rstd if weight is None else rstd * weight.reshape(-1)
-        slope = -scale * np.square(rstd) * products / pixels
-        shift = -scale * sums / pixels - slope * mean
-        dx = np.empty(rows.shape, x.dtype)
-        scale, slope, shift = _repeated(rows, scale, slope, shift)
+        slopes = -scale * np.square(rstd) * products / pixels
+        shift = -scale * sums / pixels - slopes * mean
+        scale, slopes, shift = _repeated(rows, scale, slopes, shift)
+        grads = grads if slope is None else dx
 
         def apply(b, part):
             piece = np.multiply(grads[b, part], scale[b], out=dx[b, part])
-            term = np.multiply(rows[b, part], slope[b], out=_like(piece, "norm term"))
+            term = np.multiply(rows[b, part], slopes[b], out=_like(piece, "norm term"))
             term += shift[b]
             piece += term
 
         _for_pieces(rows.shape, apply)
-        dx = _as_images(dx, x)
+    dx = _as_images(dx, x) if 0 in needed else None
     if weight is None:
         return dx, None, None
     return dx, (products * rstd).sum(0).reshape(weight.shape), sums.sum(0).reshape(weight.shape)
@@ -127,14 +139,35 @@ def _like(piece, name):
 
 
 def _pieces_of(shape):
-    length = max(1, min(shape[1], PIECE // shape[2]))
+    length = max(1, min(shape[1], 2 * PIECE // shape[2]))
     return length, -(-shape[1] // length)
 
 
 def _statistics(rows, channels):
-    """Mean and variance per set and channel, in float64: each piece about its own mean, then
-    joined.
-    """
+    """Mean and variance per set and channel, in float64."""
+    sets, pixels, width = rows.shape
+    length, count = _pieces_of(rows.shape)
+    sums, squares = np.empty((2, sets, count, width), rows.dtype)
+
+    def measure(b, part):
+        piece, k = rows[b, part], part.start // length
+        ones = np.ones(len(piece), piece.dtype)
+        sums[b, k] = ones @ piece
+        squares[b, k] = ones @ np.multiply(piece, piece, out=_like(piece, "norm term"))
+
+    _for_pieces(rows.shape, measure)
+    pixels *= width // channels
+    mean, square = (
+        a.reshape(sets, -1, channels).sum(1, dtype=np.float64) / pixels for a in (sums, squares)
+    )
+    var = square - mean * mean
+    if not (mean * mean <= _SAFE * var).all():
+        return _careful_statistics(rows, channels)
+    return mean, var
+
+
+def _careful_statistics(rows, channels):
+    """Mean and variance, each piece about its own mean, then joined."""
     sets, length_of_all, width = rows.shape
     length, count = _pieces_of(rows.shape)
     means, squares = np.empty((2, sets, count, width))
@@ -156,20 +189,26 @@ def _statistics(rows, channels):
     return mean, var
 
 
-def _gradient_sums(grads, rows, mean):
-    """Σ g and Σ g·(x − μ) per set and channel."""
+def _gradient_sums(grads, rows, mean, rstd, results, slope, masked):
+    """Σ g and Σ g·(x − μ) per set and channel; behind an activation, g with its derivative, which
+    is left in `masked`.
+    """
     sets, _, width = rows.shape
     channels, (centre,) = mean.shape[1], _repeated(rows, mean)
     length, count = _pieces_of(rows.shape)
     sums, products = np.empty((2, sets, count, width), rows.dtype)
+    centred = not (np.square(mean * rstd) <= _SAFE).all()
 
     def measure(b, part):
-        g, k = grads[b, part], part.start // length
-        ones = np.ones(len(g), g.dtype)
+        g, x, k = grads[b, part], rows[b, part], part.start // length
+        if results is not None:
+            g = mask_gradient_piece(masked[b, part], g, results[b, part], slope)
+        ones, term = np.ones(len(g), g.dtype), _like(g, "norm term")
         sums[b, k] = ones @ g
-        term = np.subtract(rows[b, part], centre[b], out=_like(g, "norm term"))
-        term *= g
-        products[b, k] = ones @ term
+        if centred:
+            x = np.subtract(x, centre[b], out=term)
+        products[b, k] = ones @ np.multiply(x, g, out=term)
 
     _for_pieces(rows.shape, measure)
-    return [a.reshape(sets, -1, channels).sum(1) for a in (sums, products)]
+    sums, products = (a.reshape(sets, -1, channels).sum(1) for a in (sums, products))
+    return sums, products if centred else products - mean * sums

@@ -3,14 +3,16 @@
 Arrays that hold the same elements in the same order of memory, whatever that order is, can be
 walked through as flat runs. A piece of a run that fits into the cache makes several passes cost
 little more than one, and different pieces can go to different threads. The second pays late: waking
-a thread takes as long as half a million additions, so small work stays with the caller.
+a thread takes as long as half a million additions, so small work stays with the caller; and each
+NumPy call takes Python's lock for a moment, so that two threads with pieces of a few microseconds
+mostly wait for each other. Large pieces then, in the last cache rather than the first.
 """
 
 import numpy as np
 
 from .threads import parallel_for
 
-PIECE = 1 << 16  # elements: 256 KiB of float32
+PIECE = 1 << 17  # elements: half a MiB of float32
 _TINY = 1 << 12  # elements that are done before their layout has been looked at
 _WORTH_WAKING = 1 << 22  # element operations; about half a millisecond
 

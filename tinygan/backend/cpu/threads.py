@@ -27,6 +27,7 @@ from threadpoolctl import ThreadpoolController
 __all__ = [
     "Loop",
     "get_num_threads",
+    "numpy_blas",
     "parallel_for",
     "parallel_loops",
     "set_num_threads",
@@ -84,7 +85,7 @@ class _BlasLimit:
         with self.lock:
             if self.regions == 0:
                 if self.libraries is None:
-                    self.libraries = _numpy_blas_libraries()
+                    self.libraries = [_switch(library) for library in numpy_blas()]
                 self.saved = [get() for get, _ in self.libraries]
                 self._apply([1] * len(self.saved))
             self.regions += 1
@@ -107,12 +108,12 @@ class _BlasLimit:
             self._apply(self.saved)
 
 
-def _numpy_blas_libraries() -> list:
-    """The BLAS that NumPy was built with; every BLAS in the process where that one cannot be told
-    from its path."""
+def numpy_blas() -> list:
+    """The BLAS that NumPy was built with, as threadpoolctl sees it; every BLAS in the process where
+    that one cannot be told from its path."""
     found = [c for c in ThreadpoolController().lib_controllers if c.user_api == "blas"]
     home = os.path.dirname(np.__file__)
-    return [_switch(c) for c in [c for c in found if c.filepath.startswith(home)] or found]
+    return [c for c in found if c.filepath.startswith(home)] or found
 
 
 class _Switch(NamedTuple):

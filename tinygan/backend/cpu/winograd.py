@@ -28,17 +28,17 @@ Arrays here are channels-last: x (N, H, W, C), weight (O, k, k, C), y (N, oh, ow
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .gemm import matmul_tall
-from .layout import Piece, cut, output_size, padded_rows
+from .gemm import matmul_tall, matmul_wide
+from .layout import Piece, cut, output_size, padded_rows, slab_length
 from .threads import Loop, parallel_loops, threads_for
 from .toom_cook import transforms
-from .workspace import scratch
+from .weights import transformed_weight
+from .workspace import scratch, scratch_matrix
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
 
 _TRANSFORM_BYTES = 2 << 20  # transformed at a time
 _PRODUCT_BYTES = 8 << 20  # multiplied at a time
-_SMALL_WEIGHT = 1 << 18  # numbers in a transformed weight
 _BATCH_BYTES = 96 << 20  # kept for a weight gradient
 _SHARE_BYTES = 4 << 20  # each thread's own sum of products, for a weight gradient
 
@@ -56,7 +56,7 @@ class _Tiles:
     def count(self, piece: Piece) -> int:
         return (piece.n1 - piece.n0) * (piece.r1 - piece.r0) * self.tw
 
-    def cut(self, images: int, K: int, O: int, budget: int | None = None) -> list[Piece]:
+    def cut(self, images: int, K: int, O: int, budget: int | None = None):
         """Pieces of the batch for the threads; a piece's rows are rows of tiles."""
         row_bytes = self.tw * self.n**2 * max(K, O) * 4
         return cut(images, self.th, row_bytes, budget or _PRODUCT_BYTES, self.threads(images, K, O))
@@ -89,10 +89,10 @@ class _Tiles:
             padded = padded_rows(x, part, s * m * part.r0 - padding[0], height, padding[1], width)
             image, row, pixel, channel = padded.strides
             strides = (s * row, s * pixel, image, s * m * row, s * m * pixel, row, pixel, channel)
-            d = _matrix("gathered", n * n, here.stop - here.start)
+            d = scratch_matrix("gathered", n * n, here.stop - here.start)
             shape = (n, n, images, rows, self.tw, s, s, C)
             d.reshape(shape)[...] = as_strided(padded, shape, strides)
-            _transform(self.B.T, d, v[:, here])
+            matmul_wide(self.B.T, d, v[:, here])
 
     def transform_output(self, dy, piece: Piece, q) -> None:
         """Q = A dy into q (n², tiles O)."""
@@ -101,68 +101,9 @@ class _Tiles:
             rows = part.r1 - part.r0
             padded = padded_rows(dy, part, m * part.r0, m * rows, 0, m * self.tw)
             pixels = padded.reshape(-1, rows, m, self.tw, m, O).transpose(2, 4, 0, 1, 3, 5)
-            t = _matrix("gathered", m * m, here.stop - here.start)
+            t = scratch_matrix("gathered", m * m, here.stop - here.start)
             t.reshape(pixels.shape)[...] = pixels
-            _transform(self.A, t, q[:, here])
-
-    def transform_weight(self, weight, transposed: bool, threads: int) -> tuple[np.ndarray, Loop]:
-        """U = G g: (n², O, s² C), or transposed (n², s² C, O); and the loop that fills it."""
-        r, s, O, C = self.r, self.s, weight.shape[0], weight.shape[3]
-        K = s * s * C
-        u = _matrix("U", self.n**2, O * K)
-        weight = weight.reshape(O, r, s, r, s, C)
-        if u.size <= _SMALL_WEIGHT:  # done before another thread has woken up
-            threads = 1
-
-        def outputs(start: int, stop: int) -> None:
-            g = _matrix("taps", r * r, (stop - start) * K)
-            taps = weight[start:stop].transpose(1, 3, 0, 2, 4, 5)
-            g.reshape(taps.shape)[...] = taps
-            _transform(self.G, g, u[:, start * K : stop * K])
-
-        def inputs(start: int, stop: int) -> None:
-            """Channels [start, stop) of those of all phases in a row, each phase by itself."""
-            while start < stop:
-                phase, c0 = divmod(start, C)
-                c1 = min(C, c0 + stop - start)
-                part = weight[:, :, phase // s, :, phase % s, c0:c1]
-                rows = _matrix("weight_rows", O, r * r * (c1 - c0))
-                rows.reshape(part.shape)[...] = part
-                g = _matrix("taps", r * r, (c1 - c0) * O)
-                g.reshape(r * r, c1 - c0, O)[...] = rows.T.reshape(r * r, c1 - c0, O)
-                _transform(self.G, g, u[:, start * O : (start + c1 - c0) * O])
-                start += c1 - c0
-
-        if transposed:
-            slab = _slab(K, self.n**2 * O * 4, _TRANSFORM_BYTES, threads)
-            return u.reshape(-1, K, O), Loop(inputs, K, slab)
-        slab = _slab(O, self.n**2 * K * 4, _TRANSFORM_BYTES, threads)
-        return u.reshape(-1, O, K), Loop(outputs, O, slab)
-
-
-def _matrix(name: str, rows: int, columns: int) -> np.ndarray:
-    """Scratch memory for a matrix whose rows do not begin at multiples of a large power of two:
-    such rows would push each other out of the cache."""
-    return scratch(name, (rows, columns + 16), np.float32)[:, :columns]
-
-
-def _transform(matrix, source, target) -> None:
-    """target = matrix @ source, 512 columns at a time: see `matmul_tall`."""
-    columns = source.shape[1]
-    whole = columns - columns % 512
-    if whole:
-        blocks = [a[:, :whole].reshape(len(a), -1, 512).swapaxes(0, 1) for a in (source, target)]
-        np.matmul(matrix, blocks[0], out=blocks[1])
-    if whole < columns:
-        np.matmul(matrix, source[:, whole:], out=target[:, whole:])
-
-
-def _slab(length: int, bytes_each: int, budget: int, threads: int) -> int:
-    """Items per slab, so that a slab has about `budget` bytes and every thread gets equally
-    many."""
-    slabs = -(-length * bytes_each // budget)
-    slabs = max(threads, -(-slabs // threads) * threads)
-    return max(1, -(-length // slabs))
+            matmul_wide(self.A, t, q[:, here])
 
 
 def conv2d(x, weight, stride, padding, m):
@@ -173,22 +114,25 @@ def conv2d(x, weight, stride, padding, m):
     tiles = _Tiles(m, r, s, output_size((H, W), (k, k), stride, padding, (1, 1)))
     nn, K = tiles.n**2, s * s * C
     y = np.empty((N, tiles.oh, tiles.ow, O), x.dtype)
-    u, weights = tiles.transform_weight(weight, True, tiles.threads(N, K, O))
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
             count = tiles.count(piece)
-            v, products = _matrix("V", nn, count * K), _matrix("products", nn, count * O)
+            v, products = (
+                scratch_matrix("V", nn, count * K),
+                scratch_matrix("products", nn, count * O),
+            )
             tiles.transform_input(x, piece, padding, v)
-            weights.wait()
+            ready.wait()
             matmul_tall(v.reshape(nn, count, K), u, products.reshape(nn, count, O))
             for part, here in tiles.parts(piece, O):
-                outputs = _matrix("gathered", m * m, here.stop - here.start)
-                _transform(tiles.A.T, products[:, here], outputs)
+                outputs = scratch_matrix("gathered", m * m, here.stop - here.start)
+                matmul_wide(tiles.A.T, products[:, here], outputs)
                 _place_tiles(outputs, y, part, tiles)
 
-    parallel_loops(weights, Loop(work, len(pieces)))
+    with transformed_weight(weight, tiles, tiles.threads(N, K, O), transposed=True) as (u, ready):
+        parallel_loops(ready, Loop(work, len(pieces)))
     return y
 
 
@@ -214,7 +158,6 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
     tiles = _Tiles(m, r, s, (oh, ow))
     nn, K = tiles.n**2, s * s * C
     dx = np.empty((N, *input_size, C), g.dtype)
-    u, weights = tiles.transform_weight(weight, False, tiles.threads(N, K, O))
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
@@ -222,9 +165,12 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
             # the tiles above reach into the piece's rows
             reached = piece._replace(r0=max(0, piece.r0 - 1))
             count = tiles.count(reached)
-            q, products = _matrix("Q", nn, count * O), _matrix("products", nn, count * K)
+            q, products = (
+                scratch_matrix("Q", nn, count * O),
+                scratch_matrix("products", nn, count * K),
+            )
             tiles.transform_output(g, reached, q)
-            weights.wait()
+            ready.wait()
             matmul_tall(q.reshape(nn, count, O), u, products.reshape(nn, count, K))
             if piece.n1 - piece.n0 > 1:
                 for part, here in tiles.parts(piece, K):
@@ -232,7 +178,8 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
             else:
                 _add_patches(products, dx, piece, reached, padding, tiles)
 
-    parallel_loops(weights, Loop(work, len(pieces)))
+    with transformed_weight(weight, tiles, tiles.threads(N, K, O), transposed=False) as (u, ready):
+        parallel_loops(ready, Loop(work, len(pieces)))
     return dx
 
 
@@ -241,8 +188,8 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
     dx."""
     m, s, n, tw = tiles.m, tiles.s, tiles.n, tiles.tw
     _, H, W, C = dx.shape
-    patches = _matrix("gathered", *products.shape)
-    _transform(tiles.B, products, patches)
+    patches = scratch_matrix("gathered", *products.shape)
+    matmul_wide(tiles.B, products, patches)
 
     images, rows = piece.n1 - piece.n0, reached.r1 - reached.r0
     top = s * m * reached.r0  # the row of the padded image that `padded` begins with
@@ -301,17 +248,17 @@ def _small_weight_grad(x, g, dw, padding, tiles: _Tiles) -> None:
         mine = pieces[len(pieces) * share // shares : len(pieces) * (share + 1) // shares]
         for number, piece in enumerate(mine):
             count = tiles.count(piece)
-            v, q = _matrix("V", nn, count * K), _matrix("Q", nn, count * O)
+            v, q = scratch_matrix("V", nn, count * K), scratch_matrix("Q", nn, count * O)
             tiles.transform_input(x, piece, padding, v)
             tiles.transform_output(g, piece, q)
-            products = _matrix("more_products" if number else "products", nn, O * K)
+            products = scratch_matrix("more_products" if number else "products", nn, O * K)
             by_tile = q.reshape(nn, count, O).swapaxes(1, 2)
             np.matmul(by_tile, v.reshape(nn, count, K), out=products.reshape(nn, O, K))
             if number == 0:
                 total = products
             else:
                 total += products
-        _transform(tiles.G.T, total, sums[share])
+        matmul_wide(tiles.G.T, total, sums[share])
 
     parallel_loops(Loop(work, shares))
     for share in range(1, shares):
@@ -325,7 +272,7 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
     N, C, O = x.shape[0], x.shape[3], g.shape[3]
     nn, r, s, K = tiles.n**2, tiles.r, tiles.s, tiles.s**2 * C
     count = N * tiles.th * tiles.tw
-    v, q = _matrix("all_V", nn, count * K), _matrix("all_Q", nn, count * O)
+    v, q = scratch_matrix("all_V", nn, count * K), scratch_matrix("all_Q", nn, count * O)
     threads = tiles.threads(N, K, O)
     pieces = tiles.cut(N, K, O, _TRANSFORM_BYTES)
 
@@ -342,17 +289,19 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
 
     def multiply(start: int, stop: int) -> None:
         transformed.wait()
-        products = _matrix("products", nn, (stop - start) * K)
+        products = scratch_matrix("products", nn, (stop - start) * K)
         by_tile = q.reshape(nn, count, O)[:, :, start:stop]
         np.matmul(
             by_tile.transpose(0, 2, 1), v.reshape(nn, count, K), out=products.reshape(nn, -1, K)
         )
-        part = _matrix("gathered", r * r, (stop - start) * K)
-        _transform(tiles.G.T, products, part)
+        part = scratch_matrix("gathered", r * r, (stop - start) * K)
+        matmul_wide(tiles.G.T, products, part)
         part = part.reshape(r, r, stop - start, s, s, C)
         if first:
             taps[:, :, start:stop] = part
         else:
             taps[:, :, start:stop] += part
 
-    parallel_loops(transformed, Loop(multiply, O, _slab(O, nn * K * 4, _PRODUCT_BYTES, threads)))
+    parallel_loops(
+        transformed, Loop(multiply, O, slab_length(O, nn * K * 4, _PRODUCT_BYTES, threads))
+    )

@@ -8,19 +8,28 @@ and hands the same memory out again:
 
 A buffer holds until the same thread asks for the same name again. The sum over all threads is
 bounded: above the bound a request gets ordinary memory that is not kept. TINYGAN_WORKSPACE_MB sets
-the bound (default 1024)."""
+the bound (default 1024).
+
+What is computed from an array that rarely changes, such as a weight, can be kept beside it: `keep`
+lays it aside, `take` hands it out to one caller at a time. It goes when its array goes, or when
+room is needed, the least recently used first. Whoever takes it has to see for himself whether the
+array has changed since."""
 
 import math
 import os
 import threading
 import weakref
+from collections import OrderedDict, deque
 
 import numpy as np
 
 __all__ = [
     "clear_workspace",
+    "keep",
     "scratch",
+    "scratch_matrix",
     "set_workspace_limit",
+    "take",
     "workspace_bytes",
     "workspace_limit",
 ]
@@ -62,24 +71,70 @@ def scratch(name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
     return buffer[:needed].view(dtype).reshape(shape)
 
 
+def scratch_matrix(name: str, rows: int, columns: int) -> np.ndarray:
+    """Scratch memory for a float32 matrix whose rows do not begin at multiples of a large power of
+    two: such rows would push each other out of the cache."""
+    return scratch(name, (rows, columns + 16), np.float32)[:, :columns]
+
+
 def _allocate(buffers: _Buffers, name: str, needed: int) -> np.ndarray:
     with _registry_lock:
         buffers.pop(name, None)
         raw = np.empty(needed + _ALIGNMENT, np.uint8)
         start = -raw.ctypes.data % _ALIGNMENT
         buffer = raw[start : start + needed]
-        if _total() + needed <= _limit:
+        if _make_room(needed):
             buffers[name] = buffer
     return buffer
 
 
+_kept: OrderedDict = OrderedDict()  # (id of the array, name) -> (the array, weakly; value; bytes)
+_gone: deque = deque()  # ids of arrays that are no more; a dying array must not wait for a lock
+
+
+def take(array: np.ndarray, name):
+    """What was kept beside the array under this name, for the caller alone; None if nothing is."""
+    with _registry_lock:
+        _drop_orphans()
+        return _kept.pop((id(array), name), (None, None))[1]
+
+
+def keep(array: np.ndarray, name, value, size: int) -> None:
+    """Keep a value of `size` bytes for as long as the array lives and there is room."""
+    number = id(array)
+    reference = weakref.ref(array, lambda _: _gone.append(number))
+    with _registry_lock:
+        _drop_orphans()
+        if _make_room(size):
+            _kept[number, name] = reference, value, size
+
+
+def _drop_orphans() -> None:
+    while _gone:
+        number = _gone.popleft()
+        for key in [key for key in _kept if key[0] == number]:
+            if _kept[key][0]() is None:
+                del _kept[key]
+
+
+def _make_room(needed: int) -> bool:
+    """Is there room for so many bytes more, after what is kept beside arrays has made way?"""
+    if needed > _limit:
+        return False
+    while _kept and _total() + needed > _limit:
+        _kept.popitem(last=False)
+    return _total() + needed <= _limit
+
+
 def _total() -> int:
-    return sum(buffer.size for buffers in _registry for buffer in list(buffers.values()))
+    scratch = sum(buffer.size for buffers in _registry for buffer in list(buffers.values()))
+    return scratch + sum(size for _, _, size in _kept.values())
 
 
 def workspace_bytes() -> int:
-    """Bytes that all threads keep as scratch memory now."""
+    """Bytes that are kept now, as scratch memory of all threads and beside arrays."""
     with _registry_lock:
+        _drop_orphans()
         return _total()
 
 
@@ -99,9 +154,9 @@ def set_workspace_limit(limit: int) -> None:
 
 
 def clear_workspace() -> None:
-    """Give the scratch memory of every thread back. Safe while kernels run: they hold on to what
-    they use."""
+    """Give all that is kept back. Safe while kernels run: they hold on to what they use."""
     with _registry_lock:
+        _kept.clear()
         for buffers in list(_registry):
             buffers.clear()
 
