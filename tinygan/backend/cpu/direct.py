@@ -43,6 +43,11 @@ def conv2d(x, weight, stride, padding, dilation, groups):
         matmul(x.reshape(rows, -1), weight.reshape(O, -1).T, y.reshape(rows, O))
         return y
     w = _group_matrices(weight, groups).transpose(0, 2, 1)
+    if groups == 1 and N * oh * ow < O:  # the weight is what costs: each thread takes a part of it
+        whole = Piece(0, N, 0, oh)
+        columns = _columns(x, whole, ow, kernel_size, stride, padding, dilation, groups)
+        matmul(columns[0], w[0], y.reshape(-1, O))
+        return y
     row_bytes = ow * w[:, :, 0].size * x.itemsize
     pieces = cut(N, oh, row_bytes, _PIECE_BYTES, _threads(y, weight))
 
@@ -73,10 +78,16 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups):
     rows_per_row = max(1.0, oh / H)
     row_bytes = int(rows_per_row * ow * w[:, 0].size * g.itemsize)
     pieces = cut(N, H, row_bytes, _PIECE_BYTES, _threads(g, weight))
+    products = None
+    if groups == 1 and N * oh * ow < w.shape[2] // 4:  # as in conv2d
+        products = scratch("all_columns", (N * oh * ow, w.shape[2]), g.dtype)
+        matmul(g.reshape(-1, O), w[0], products)
+        products = products.reshape(N, oh, ow, *kernel_size, 1, C)
+        pieces = cut(N, H, row_bytes, N * H * row_bytes, 1)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
-            _add_windows(g, w, dx, piece, kernel_size, stride, padding, dilation)
+            _add_windows(g, w, products, dx, piece, kernel_size, stride, padding, dilation)
 
     parallel_for(work, len(pieces))
     return dx
@@ -173,8 +184,10 @@ def _few_channels(kw: int, C: int, groups: int) -> bool:
     return groups == 1 and kw * C <= 16
 
 
-def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation) -> None:
-    """The piece's rows of dx: all windows of g w that touch them, added up."""
+def _add_windows(g, w, products, dx, piece: Piece, kernel_size, stride, padding, dilation) -> None:
+    """The piece's rows of dx: all windows of g w that touch them, added up. `products` is g w where
+    it is known already.
+    """
     (kh, kw), groups, cg = kernel_size, w.shape[0], w.shape[2] // (kernel_size[0] * kernel_size[1])
     W, C = dx.shape[2:]
     _, oh, ow, _ = g.shape
@@ -188,7 +201,7 @@ def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation)
     top = min(begin, piece.r0)  # the row of dx that lies at padded[:, 0]
     height = max(begin - top + max(0, rows - 1) * stride[0] + reach + 1, piece.r1 - top)
     width = max((ow - 1) * stride[1] + dilation[1] * (kw - 1) + 1, W + padding[1])
-    few_channels = _few_channels(kw, C, groups)
+    few_channels = _few_channels(kw, C, groups) and products is None
     if few_channels:
         padded = scratch("overlap", (1, cg, images, height, width), g.dtype).transpose(
             2, 3, 4, 0, 1
@@ -198,7 +211,9 @@ def _add_windows(g, w, dx, piece: Piece, kernel_size, stride, padding, dilation)
     padded.fill(0)
     if rows:
         g_rows = _group_rows(g, Piece(piece.n0, piece.n1, first, last), groups)
-        if few_channels:
+        if products is not None:
+            columns = products[piece.n0 : piece.n1, first:last].transpose(3, 4, 0, 1, 2, 5, 6)
+        elif few_channels:
             columns = scratch("columns", (kh, kw, 1, cg, images, rows, ow), g.dtype)
             np.matmul(w[0].T, g_rows[0].T, out=columns.reshape(w.shape[2], -1))
             columns = columns.transpose(0, 1, 4, 5, 6, 2, 3)

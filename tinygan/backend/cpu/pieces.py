@@ -10,7 +10,7 @@ mostly wait for each other. Large pieces then, in the last cache rather than the
 
 import numpy as np
 
-from .threads import parallel_for
+from .threads import get_num_threads, parallel_for
 
 PIECE = 1 << 17  # elements: half a MiB of float32
 _TINY = 1 << 12  # elements that are done before their layout has been looked at
@@ -36,7 +36,8 @@ def in_pieces(function, *arrays, passes=1) -> bool:
         return False
     size = arrays[0].size
     if shared(size * passes):
-        parallel_for(lambda start, stop: function(*(a[start:stop] for a in flat)), size, 2 * PIECE)
+        chunk = min(2 * PIECE, -(-size // get_num_threads()))
+        parallel_for(lambda start, stop: function(*(a[start:stop] for a in flat)), size, chunk)
         return True
     for start in range(0, size, PIECE):
         function(*(a[start : start + PIECE] for a in flat))

@@ -1,11 +1,15 @@
 """Matrix products of layers.
 
-BLAS shares even a small product among threads, and then waits for the slowest of them: on a machine
-that does anything else at the same time that takes a hundred times as long as the product. So small
-products stay on the calling thread.
+BLAS shares a product among threads of its own, which then go on spinning for a tenth of a second,
+on the core where the next convolution's worker is to run; and for a small product the wait for the
+slowest thread is longer than the product, a hundred times as long on a machine that does anything
+else. So small products stay on the calling thread, and large ones are shared among our own threads.
 """
 
+import numpy as np
+
 from .. import portable
+from . import gemm
 from .threads import single_threaded_blas
 
 _ALONE = 1 << 18  # multiplications that BLAS leaves on the calling thread by itself
@@ -13,7 +17,10 @@ _SMALL = 1 << 23  # about a tenth of a millisecond on one thread
 
 
 def matmul(x, y):
-    if _ALONE < x.size * y.shape[-1] <= _SMALL:
-        with single_threaded_blas():
-            return portable.matmul(x, y)
-    return portable.matmul(x, y)
+    work = x.size * y.shape[-1]
+    if work <= _ALONE:
+        return portable.matmul(x, y)
+    if work > _SMALL and x.ndim == y.ndim == 2:
+        return gemm.matmul(x, y, np.empty((x.shape[0], y.shape[1]), np.result_type(x, y)))
+    with single_threaded_blas():
+        return portable.matmul(x, y)
