@@ -11,6 +11,8 @@ import numpy as np
 from .. import metrics
 from ..metrics import Judge
 
+_FEWEST = 256  # pictures: a covariance of 64 features is estimated from half of them
+
 
 @dataclass(frozen=True)
 class Line:
@@ -35,7 +37,9 @@ def _figure(value):
 
 
 def scorer(dataset):
-    """`score(samples) -> list[Line]` for the data set; None where there is no score for it."""
+    """`score(samples) -> list[Line]` for the data set; None where there is no score for it: neither
+    points nor pictures, or too few of them.
+    """
     if getattr(dataset, "modes", None) is not None:
         return lambda samples: score_points(samples, dataset)
     judge = judge_for(dataset)
@@ -43,14 +47,12 @@ def scorer(dataset):
 
 
 def judge_for(dataset) -> Judge | None:
-    """The judge that was trained on this data set, if one comes along with tinygan."""
-    if len(dataset.shape) != 3:
+    """The judge of these pictures: one that comes along with tinygan, one trained now on their
+    classes, or untrained features where there are none.
+    """
+    if len(dataset.shape) != 3 or len(dataset) < _FEWEST:
         return None
-    try:
-        judge = Judge.load(dataset.name)
-    except (OSError, ValueError):
-        return None
-    return judge if judge.channels == dataset.shape[0] else None
+    return Judge.of(dataset, log=lambda line: print(f"training a judge of these classes: {line}"))
 
 
 def score_points(samples, dataset) -> list[Line]:
@@ -71,15 +73,25 @@ def score_points(samples, dataset) -> list[Line]:
 def score_pictures(samples, dataset, judge) -> list[Line]:
     """The Fréchet distance on the judge's features, coverage, and the balance of the classes."""
     s = metrics.score_images(samples, dataset, judge)
-    present = sum(share >= 0.03 for share in s["classes"])
     share = f"{s['frechet_share']:.1%} of the way from perfect to collapsed"
+    by_class = []
+    if not judge.classes:
+        share += ", on untrained features"
+    if judge.classes:
+        balanced = sum(share >= 0.3 / judge.classes for share in s["classes"])
+        by_class = [
+            Line(
+                f"classes with {0.3 / judge.classes:.1%} of the samples or more", balanced,
+                note=f"of {judge.classes}",
+            ),
+            Line("diversity within classes, real = 1", s["diversity"]),
+        ]  # fmt: skip
     return [
         Line("Fréchet distance", s["frechet"], s["frechet_floor"], s["frechet_ceiling"], share),
         Line("kernel distance (KID)", s["kid"], s["kid_floor"], s["kid_ceiling"]),
-        Line("classes with 3% of the samples or more", present, note=f"of {len(s['classes'])}"),
+        *by_class,
         Line("precision: samples among the data", s["precision"]),
         Line("recall: data among the samples", s["recall"]),
-        Line("diversity within classes, real = 1", s["diversity"]),
         Line("sharpness, real = 1", s["sharpness"]),
         Line("copies among the samples", s["duplicates"]),
     ]
