@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import gmm
+from . import gmm, loop
 from .process import HOME, ParityError, Worker
 from .report import growth, machine, plot, print_table, result_row
 from .rows import ROWS
@@ -92,7 +92,7 @@ def main(arguments=None):
         prog="python -m benchmarks.speed", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    names = [*ROWS, *gmm.ROWS, "import"]
+    names = [*ROWS, *gmm.ROWS, *loop.ROWS, "import"]
     parser.add_argument("--only", help=f"rows, separated by commas: {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
     parser.add_argument(
@@ -109,6 +109,8 @@ def main(arguments=None):
     for name in chosen:
         if name == "import":
             rows.append(measure_import(options))
+        elif name in loop.ROWS:
+            rows.append(loop.measure_row(options))
         elif name in gmm.ROWS:
             result, (_, versions["scikit-learn"]) = gmm.measure_row(name, options)
             rows.append(result)
