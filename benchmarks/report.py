@@ -98,6 +98,32 @@ def markdown(table):
     return "\n".join(lines)
 
 
+def quality_markdown(table):
+    """A line for each figure: all seeds of the model, all of the twin."""
+    m = table["machine"]
+    lines = [
+        f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads. Each cell has one value per "
+        "seed; a twin fails a gate if it fails one of its figures.",
+        "",
+        "| model | figure | bar | model, by seed | broken twin | twin, by seed | seconds |",
+        "|---|---|---:|---|---|---|---:|",
+    ]
+    figures = {}
+    for r in table["rows"]:
+        figures.setdefault((r["model"], r["metric"]), []).append(r)
+    for (model, metric), rows in figures.items():
+        values = [f"{r['value']:.3g}" for r in rows]
+        twins = [f"{r['control_value']:.3g}" for r in rows]
+        failed = "" if all(r["passed"] for r in rows) else " **failed**"
+        names = ", ".join(dict.fromkeys(r["control"] for r in rows))
+        seconds = statistics.median(r["seconds"] for r in rows)
+        lines.append(
+            f"| {model} | {metric} | {rows[0]['threshold']:g} | {' · '.join(values)}{failed} "
+            f"| {names} | {' · '.join(twins)} | {seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def plot(table, path):
     """Bars of the ratios, with the line that means equal."""
     from matplotlib.figure import Figure
@@ -135,5 +161,8 @@ def update_readme(name, text):
 
 
 if __name__ == "__main__":
-    for path in sorted((HOME / "benchmarks" / "results").glob("speed-*.json")):
+    results = HOME / "benchmarks" / "results"
+    for path in sorted(results.glob("speed-*.json")):
         update_readme(path.stem, markdown(json.loads(path.read_text())))
+    if (path := results / "quality.json").exists():
+        update_readme("quality", quality_markdown(json.loads(path.read_text())))

@@ -26,13 +26,17 @@ def main(arguments=None) -> int:
     model.add_argument("--width", type=int, default=256, help="hidden units (default 256)")
     model.add_argument("--latent", type=int, default=2, help="length of z (default 2)")
     model.add_argument(
+        "--n-critic", type=int, default=2, help="steps of D for one of G (default 2)"
+    )
+    model.add_argument(
         "--saturating", action="store_true", help="the minimax form of the generator's loss"
     )
     settings = train.parse(parser, arguments)
     o = settings.values
     return train.run(
-        GAN, settings, width=o.width, latent=o.latent, lr=o.lr, saturating=o.saturating
-    )
+        GAN, settings, width=o.width, latent=o.latent, lr=o.lr, n_critic=o.n_critic,
+        saturating=o.saturating,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from benchmarks import quality
+from benchmarks import quality, report
 from benchmarks.quality import Figure
 from tinygan import data
 from tinygan.models import GAN
@@ -44,6 +44,17 @@ def test_exit_status_and_rows(value, controls, least, status, tmp_path, monkeypa
     if not any(np.isnan(v) for v in controls.values()):
         assert table["rows"][0]["control_value"] == nearest(controls.values())
     assert bool(capsys.readouterr().err) == bool(status)
+
+
+def test_rows_of_other_models_stay_in_the_file(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "q.json"
+    for model, value in (("a", 2.0), ("b", 3.0), ("a", 4.0)):
+        monkeypatch.setitem(quality.GATES, model, fake_gate(value, {"twin": 0.5}))
+        assert quality.main(["--models", model, "--seeds", "1", "--json", str(file)]) == 0
+    rows = json.loads(file.read_text())["rows"]
+    assert [(row["model"], row["value"]) for row in rows] == [("b", 3.0), ("a", 4.0)]
+    table = report.quality_markdown(json.loads(file.read_text()))
+    assert "| a | height | 1 | 4 | twin | 0.5 |" in table
 
 
 def test_a_twin_must_fail_one_of_its_gates_figures():
@@ -89,6 +100,10 @@ def test_training_decays_the_rate_and_averages_the_weights():
     )
     assert plain.optimizers["generator"].param_groups[0]["lr"] == 0
     assert (plain.generator[0].weight.numpy() != average.generator[0].weight.numpy()).any()
+
+
+def test_mixtures_pass_their_gate():
+    assert quality.main(["--models", "gmm"]) == 0
 
 
 @pytest.mark.gate

@@ -17,11 +17,12 @@ import pytest
 from PIL import Image
 
 import tinygan as tg
-from tinygan import ops, train
+from tinygan import data, ops, train
 from tinygan.__main__ import main as command
 from tinygan.models import DCGAN, GAN
 from tinygan.train import checkpoint, log, pictures, sampling
 from tinygan.train.doctor import Doctor
+from tinygan.train.score import scorer
 
 HOME = Path(__file__).parent.parent
 
@@ -397,3 +398,22 @@ def test_nan_ends_the_run_names_the_operation_and_leaves_a_usable_checkpoint(
     assert all(np.isfinite(w).all() for w in weights)
     assert (tmp_path / "run" / "report.html").exists()
     assert command(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "s.png")]) == 0
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_pictures_of_any_kind_are_scored(classes, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYGAN_CACHE", str(tmp_path))
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, 400)
+    x = rng.uniform(-1, 1, (400, 1, 8, 8)) * 0.3 + (label[:, None, None, None] - 1) * 0.5
+    dataset = data.ArrayDataset("mine", x.astype(np.float32), label if classes else None)
+    lines = {line.name: line for line in scorer(dataset)(dataset.take(200)["x"])}
+    assert lines["Fréchet distance"].value < 0.1 * lines["Fréchet distance"].ceiling
+    assert ("classes with 10.0% of the samples or more" in lines) == bool(classes)
+    assert ("untrained" in lines["Fréchet distance"].note) == (not classes)
+
+
+def test_points_of_no_known_density_and_few_pictures_have_no_score():
+    few = np.zeros((100, 1, 8, 8), np.float32)
+    assert scorer(data.ArrayDataset("few", few)) is None
+    assert scorer(data.ArrayDataset("points", np.zeros((400, 2), np.float32))) is None
