@@ -582,6 +582,27 @@ row(
     [(4, 3), fixed((3,)), fixed(positive(3))],
     via=lambda m, x, mean, var: m.batch_norm(x, mean, var),
 )
+
+
+def _activated(name, slope):
+    """The norm with its activation, which PyTorch has as two functions."""
+
+    def via(m, x, w, b):
+        norm = (
+            _batch_norm
+            if name == "batch_norm"
+            else lambda m, *a, **kw: m.instance_norm(a[0], weight=a[1], bias=a[2], **kw)
+        )
+        if m.__name__.startswith("torch"):
+            return m.leaky_relu(norm(m, x, w, b), slope)
+        return norm(m, x, w, b, slope=slope)
+
+    return via
+
+
+for slope in (0.0, 0.2):
+    row("batch_norm", [(4, 3, 2, 3), (3,), (3,)], via=_activated("batch_norm", slope))
+    row("instance_norm", [(2, 3, 4, 2), (3,), (3,)], via=_activated("instance_norm", slope))
 row("layer_norm", [(2, 3, 4)], normalized_shape=(4,))
 row("layer_norm", [(2, 3, 4), (3, 4), (3, 4)], via=lambda m, x, w, b: m.layer_norm(x, (3, 4), w, b))
 row("layer_norm", [(5,), (5,), (5,)], via=lambda m, x, w, b: m.layer_norm(x, (5,), w, b))

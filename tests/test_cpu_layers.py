@@ -33,25 +33,28 @@ def close(ours, reference, rtol=2e-5):
 SHAPES = [(3, 5, 7, 9), (8, 64, 16, 16), (16, 3, 33, 31), (64, 32, 32, 32), (512, 128)]
 
 
+@pytest.mark.parametrize("slope", [None, 0.0, 0.2])
+@pytest.mark.parametrize("offset", [1, 20])  # in one pass, and each piece about its own mean
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("per_image", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_standardize(shape, per_image, last):
+def test_standardize(shape, per_image, last, offset, slope):
     if per_image and len(shape) == 2:
         pytest.skip("an image needs pixels")
     dims = tuple(range(2, len(shape))) if per_image else (0, *range(2, len(shape)))
-    x, g = 3 * images(*shape, last=last) + 20, images(*shape, last=last)
+    x, g = 3 * images(*shape, last=last) + offset, images(*shape, last=last)
     weight = (1 + images(1, shape[1])).reshape(1, -1, *[1] * (len(shape) - 2))
     bias = images(1, shape[1]).reshape(weight.shape)
     wide = [a.astype(np.float64) for a in (x, weight, bias)]
-    out, mean, rstd = cpu.standardize(x, weight, bias, dims, 1e-5)
-    expected = portable.standardize(*wide, dims, 1e-5)
+    out, mean, rstd = cpu.standardize(x, weight, bias, dims, 1e-5, slope)
+    expected = portable.standardize(*wide, dims, 1e-5, slope)
     for a, b in zip((out, mean, rstd), expected, strict=True):
         assert a.dtype == np.float32
         close(a, b)
-    ours = cpu.standardize_gradient(g, x, weight, mean, rstd, dims, [0, 1, 2])
+    behind = (out, slope)  # an activation; its kinks lie where they do in float32
+    ours = cpu.standardize_gradient(g, x, weight, mean, rstd, dims, [0, 1, 2], *behind)
     theirs = portable.standardize_gradient(
-        g.astype(np.float64), wide[0], wide[1], *expected[1:], dims, [0, 1, 2]
+        g.astype(np.float64), wide[0], wide[1], *expected[1:], dims, [0, 1, 2], *behind
     )
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == np.float32

@@ -411,6 +411,40 @@ def test_gradients_are_forgotten_and_switched_off():
     assert net.requires_grad_(True)(tg.randn(4, 3)).requires_grad
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.2), nn.LeakyReLU(1.5), nn.Tanh()])
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d, nn.InstanceNorm2d])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_norm_and_its_activation_in_a_chain_do_what_they_do_alone(norm, activation, training):
+    chain, alone = (nn.Sequential(norm(3), activation).train(training) for _ in range(2))
+    x = tg.randn(4, 3, 5, 6)
+    a, b = (x.clone().requires_grad_() for _ in range(2))
+    one, other = chain(a), alone[1](alone[0](b))
+    (one * x).sum().backward(), (other * x).sum().backward()
+    np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-6)
+    np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), atol=1e-5)
+    for k, v in alone.state_dict().items():
+        np.testing.assert_allclose(chain.state_dict()[k].numpy(), v.numpy())
+    fused = type(activation) is nn.ReLU or getattr(activation, "negative_slope", 9) <= 1
+    assert ("standardize_leaky_relu" in repr(one)) == (
+        fused and (training or norm is not nn.BatchNorm2d)
+    )
+
+
+def test_hooks_and_own_forwards_are_called_also_behind_a_norm():
+    class Louder(nn.ReLU):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    x, seen = tg.randn(8, 3, 2, 2), []
+    plain = nn.Sequential(nn.BatchNorm2d(3), nn.ReLU())
+    loud = nn.Sequential(nn.BatchNorm2d(3), Louder())
+    np.testing.assert_allclose(loud(x).numpy(), 2 * plain(x).numpy(), rtol=1e-6)
+    for module in plain:
+        module.register_forward_hook(lambda module, inputs, out: seen.append(out.numpy().min()))
+    plain(x)
+    assert len(seen) == 2 and seen[0] < 0 == seen[1]
+
+
 def test_apply_visits_children_first():
     seen = []
     assert isinstance(Net().apply(lambda module: seen.append(type(module).__name__)), Net)
