@@ -1,8 +1,9 @@
 """GAN: the original game, on points in the plane, where one can watch it.
 
     python examples/train_gan.py                    a ring of eight Gaussians
-    python examples/train_gan.py --data grid        twenty-five of them
     python examples/train_gan.py --data digits      small images, fully connected networks
+    python examples/train_gan.py --data grid --n-critic 1 --batch-size 512 --steps 7500
+                                                    twenty-five Gaussians
 
 The pictures show the data, the samples over them, and what the discriminator takes for real.
 """
