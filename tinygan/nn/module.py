@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..autograd import Tensor
-from ..backend import Device
+from ..ops.cast import destination
 from .load import LoadReport, load
 from .parameter import Parameter
 
@@ -244,13 +244,7 @@ class Module:
 
     def to(self, *targets, device=None, dtype=None) -> "Module":
         """Move parameters and buffers to a device, the floating-point ones also to a dtype."""
-        for target in targets:
-            if isinstance(target, Tensor):
-                device, dtype = target.device, target.dtype
-            elif isinstance(target, Device | str):
-                device = target
-            else:
-                dtype = target
+        device, dtype = destination(targets, device, dtype)
         if dtype is not None and np.dtype(dtype).kind != "f":
             raise TypeError(f"Module.to: expected a floating-point dtype, got {np.dtype(dtype)}")
         for tensor in [*self.parameters(), *self.buffers()]:

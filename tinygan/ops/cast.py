@@ -24,13 +24,7 @@ def to(x, *targets, device=None, dtype=None):
 
     Differentiable; gives x itself when nothing changes.
     """
-    for target in targets:
-        if isinstance(target, Tensor):
-            device, dtype = target.device, target.dtype
-        elif isinstance(target, Device | str):
-            device = target
-        else:
-            dtype = target
+    device, dtype = destination(targets, device, dtype)
     if dtype is not None and np.dtype(dtype) != x.dtype:
         x = _cast(x, dtype=np.dtype(dtype), origin=x.dtype)
     if device is not None:
@@ -38,6 +32,18 @@ def to(x, *targets, device=None, dtype=None):
         if where != x.device:
             x = _move(x, where=where, origin=device_of(x.array))
     return x
+
+
+def destination(targets, device=None, dtype=None):
+    """What `.to(*targets)` names: a device, a dtype, or a tensor's own; None for what is not."""
+    for target in targets:
+        if isinstance(target, Tensor):
+            device, dtype = target.device, target.dtype
+        elif isinstance(target, Device | str):
+            device = target
+        else:
+            dtype = target
+    return device, dtype
 
 
 _device = device  # the name is also a keyword of `to`
