@@ -3,6 +3,7 @@
 import pytest
 
 import tinygan as tg
+from tinygan.backend.cpu import get_num_threads, set_num_threads
 
 
 def pytest_collection_modifyitems(config, items):
@@ -22,3 +23,11 @@ def seed():
     """Every test draws the same numbers, whatever ran before it."""
     tg.manual_seed(0)
     return 0
+
+
+@pytest.fixture
+def two_threads():
+    before = get_num_threads()
+    set_num_threads(2)
+    yield
+    set_num_threads(before)
