@@ -6,7 +6,7 @@ each. Both see their input as (B, M, C): B sets of M pixels, C channels side by 
     forward     Σ x and Σ x² per channel, so μ and σ² = E x² − μ²;
                 then  y = a·x + (β − a·μ)
     gradient    S₁ = Σ g and S₂ = Σ g·(x − μ) per channel;
-                then  dx = a·g + b·x + c,   b = −a·S₂/(M·σ²),   c = −a·S₁/M − b·μ
+                then  dx = a·(g + b·x + c),   b = −S₂/(M·σ²),   c = −S₁/M − b·μ
 
 which is the textbook formula with its terms per channel gathered, so that each pixel costs two
 multiplications. E x² − μ² loses digits where the mean is large beside the deviation; there the
@@ -71,16 +71,17 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope
     sums, products = _gradient_sums(grads, rows, mean, rstd, results, slope, dx)
     if 0 in needed:
         scale = rstd if weight is None else rstd * weight.reshape(-1)
-        slopes = -scale * np.square(rstd) * products / pixels
-        shift = -scale * sums / pixels - slopes * mean
+        slopes = -np.square(rstd) * products / pixels
+        shift = -sums / pixels - slopes * mean
         scale, slopes, shift = _repeated(rows, scale, slopes, shift)
         grads = grads if slope is None else dx
 
         def apply(b, part):
-            piece = np.multiply(grads[b, part], scale[b], out=dx[b, part])
+            piece = dx[b, part]
             term = np.multiply(rows[b, part], slopes[b], out=_like(piece, "norm term"))
             term += shift[b]
-            piece += term
+            term += grads[b, part]
+            np.multiply(term, scale[b], out=piece)
 
         _for_pieces(rows.shape, apply)
     dx = _as_images(dx, x) if 0 in needed else None
