@@ -73,7 +73,7 @@ def main(arguments=None) -> int:
         "--hidden", type=int, nargs="+", default=[512, 256],
         help="widths of the encoder, and backwards of the decoder (default 512 256)",
     )  # fmt: skip
-    model.add_argument("--latent", type=int, default=20, help="length of the code (default 20)")
+    model.add_argument("--latent", type=int, default=8, help="length of the code (default 8)")
     settings = train.parse(parser, arguments)
     o = settings.values
     return train.run(
