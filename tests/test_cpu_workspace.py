@@ -112,6 +112,17 @@ def test_what_is_kept_beside_a_weight_goes_with_it_and_makes_room(empty_workspac
         assert workspace.workspace_bytes() == with_weight - kept
 
 
+def test_a_very_large_weight_is_not_kept(empty_workspace, monkeypatch):
+    x, weight = layer()
+    geometry = ((2, 2), (1, 1), (1, 1), 1)
+    with conv.use_path("winograd4"):
+        kept = conv.conv2d(x, weight, *geometry)
+        workspace.clear_workspace()
+        monkeypatch.setattr(weights, "_LARGEST", 0)
+        np.testing.assert_array_equal(conv.conv2d(x, weight, *geometry), kept)
+    assert not workspace._kept
+
+
 def test_what_is_kept_is_handed_out_once(empty_workspace):
     array = np.zeros(3)
     workspace.keep(array, "name", value := object(), 100)

@@ -4,7 +4,8 @@ as it is.
 A training step uses each weight several times before the optimiser changes it: forward, backward,
 once more for the next batch. Reading a weight takes a tenth of the time that transforming it takes,
 so U is kept together with a copy of the weight that it was made from. Whatever happens to a weight,
-and whoever writes to it, U is used again only for those slabs that are bit for bit the same.
+and whoever writes to it, U is used again only for those slabs that are bit for bit the same. A very
+large U, which only large batches are worth, is made anew each time.
 """
 
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from .workspace import keep, scratch_matrix, take
 __all__ = ["transformed_weight"]
 
 _SLAB_BYTES = 2 << 20  # of U, made at a time
+_LARGEST = 24 << 20  # bytes of a U that is kept
 _SMALL = 1 << 18  # numbers in a U that is made before another thread has woken up
 
 
@@ -27,27 +29,33 @@ def transformed_weight(weight, tiles, threads: int, transposed: bool):
     """U of weight (O, k, k, C) as (n², O, s² C), or transposed (n², s² C, O); and the loop that
     brings it up to date.
 
-    Scratch memory of the weight's own: it is laid aside for the next caller when the block ends.
+    It is laid aside for the next caller when the block ends.
     """
+    if tiles.n**2 * tiles.s**2 * weight.shape[0] * weight.shape[3] * 4 > _LARGEST:
+        passing = _Transformed(weight, tiles, transposed, kept=False)
+        yield passing.u, passing.loop(weight, threads)
+        return
     owner = weight if weight.base is None else weight.base
     name = (weight.__array_interface__["data"][0], weight.shape, tiles.m, tiles.s, transposed)
-    kept = take(owner, name) or _Transformed(weight, tiles, transposed)
+    kept = take(owner, name) or _Transformed(weight, tiles, transposed, kept=True)
     yield kept.u, kept.loop(weight, threads)
     kept.fresh = False
-    keep(owner, name, kept, kept.memory.nbytes + kept.seen.nbytes)
+    keep(owner, name, kept, kept.flat.nbytes + kept.seen.nbytes)
 
 
 class _Transformed:
-    """U of one weight, and the weight that it was made from."""
+    """U of one weight, and, if it is kept, the weight that it was made from."""
 
-    def __init__(self, weight, tiles, transposed: bool):
+    def __init__(self, weight, tiles, transposed: bool, kept: bool):
         self.tiles, self.transposed, self.fresh = tiles, transposed, True
         O, C = weight.shape[0], weight.shape[3]
-        K = tiles.s**2 * C
-        self.memory = np.empty((tiles.n**2, O * K + 16), np.float32)  # as in `scratch_matrix`
-        self.flat = self.memory[:, : O * K]
+        K, indices = tiles.s**2 * C, tiles.n**2
+        if kept:  # with rows as in `scratch_matrix`
+            self.flat = np.empty((indices, O * K + 16), np.float32)[:, : O * K]
+        else:
+            self.flat = scratch_matrix("U", indices, O * K)
         self.u = self.flat.reshape(-1, K, O) if transposed else self.flat.reshape(-1, O, K)
-        self.seen = np.empty(self._taps(weight).shape, np.float32)
+        self.seen = np.empty(self._taps(weight).shape, np.float32) if kept else None
 
     def _taps(self, weight):
         """The weight as (O, r, s, r, s, C): tap, phase, tap, phase."""
@@ -68,6 +76,8 @@ class _Transformed:
 
     def _changed(self, taps, here) -> bool:
         """Note these numbers of the weight; are they others than last time?"""
+        if self.seen is None:
+            return True
         now, before = taps[here], self.seen[here]
         if not self.fresh and np.array_equal(now.view(np.int32), before.view(np.int32)):
             return False
