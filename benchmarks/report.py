@@ -128,7 +128,7 @@ def plot(table, path):
     """Bars of the ratios, with the line that means equal."""
     from matplotlib.figure import Figure
 
-    rows = table["rows"][::-1]
+    rows = [row for row in table["rows"][::-1] if row.get("kind") != "overhead"]
     figure = Figure(figsize=(8, 0.32 * len(rows) + 1.2), layout="constrained")
     axes = figure.add_subplot()
     ratios = [r["ratio"] for r in rows]
