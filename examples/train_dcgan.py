@@ -20,7 +20,7 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", steps=2000, batch_size=64, lr=5e-4, schedule="linear", ema=0.99,
+        parser, data="digits", steps=1600, batch_size=64, lr=5e-4, schedule="linear", ema=0.99,
         sample_every=100, checkpoint_every=500,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
