@@ -166,10 +166,15 @@ def mlpgan(engine):
 
 
 def _regression_step(engine, net, x, y, loss):
+    return _descent(engine, net, lambda: loss(net(x), y))
+
+
+def _descent(engine, net, loss):
+    """A step of Adam against `loss()`."""
     adam = engine.adam(net.parameters(), lr=1e-3)
 
     def step():
-        value = loss(net(x), y)
+        value = loss()
         adam.zero_grad()
         value.backward()
         adam.step()
@@ -177,7 +182,7 @@ def _regression_step(engine, net, x, y, loss):
 
     def numbers():
         """Gradients before the first update, then the losses of three steps."""
-        loss(net(x), y).backward()
+        loss().backward()
         gradients = [engine.numpy(p.grad).copy() for p in net.parameters()]
         return [*gradients, np.array([float(step().detach()) for _ in range(3)])]
 
@@ -262,27 +267,13 @@ def convvae(engine):
     net = engine.place(net, random_weights(net, 9))
     x = engine.tensor(np.abs(_uniform((64, 1, 32, 32), 1)))
     noise = engine.tensor(_normal((64, 32), 2))
-    adam = engine.adam(net.parameters(), lr=1e-3)
 
     def loss():
         logits, mu, log_var = net(x, noise)
         likelihood = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         return (likelihood - 0.5 * (1 + log_var - mu * mu - log_var.exp()).sum()) / 64
 
-    def step():
-        value = loss()
-        adam.zero_grad()
-        value.backward()
-        adam.step()
-        return value
-
-    def numbers():
-        """Gradients before the first update, then the losses of three steps."""
-        loss().backward()
-        gradients = [engine.numpy(p.grad).copy() for p in net.parameters()]
-        return [*gradients, np.array([float(step().detach()) for _ in range(3)])]
-
-    return step, numbers
+    return _descent(engine, net, loss)
 
 
 @row("resblock", "step", images=1, bar=0.8)

@@ -220,7 +220,17 @@ def sgd_step(
     param -= scratch
 
 
-def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, scratch):
+def add_scaled(y, b, x, a, room):
+    """y ← b·y + a·x; `room` is for intermediate results, and may be x."""
+    if b != 1:
+        y *= b
+    y += array_module(y).multiply(x, a, out=room)
+
+
+def adam_step(
+    param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, scratch,
+    add_scaled=add_scaled,
+):  # fmt: skip
     """m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − lr·m̂/(√v̂ + ε).
 
     m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Weight decay λ is added to g, or `decoupled`:
@@ -232,20 +242,14 @@ def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, deco
     elif decay:
         grad = grad + decay * param
     root = (1 - beta2**step) ** 0.5
-    m *= beta1
-    xp.multiply(grad, 1 - beta1, out=scratch)
-    m += scratch
-    v *= beta2
-    xp.multiply(grad, grad, out=scratch)
-    scratch *= 1 - beta2
-    v += scratch
+    add_scaled(m, beta1, grad, 1 - beta1, scratch)
+    add_scaled(v, beta2, xp.multiply(grad, grad, out=scratch), 1 - beta2, scratch)
     if v_max is not None:
         xp.maximum(v_max, v, out=v_max)
     xp.sqrt(v if v_max is None else v_max, out=scratch)
     scratch += eps * root  # √v̂ + ε = (√v + ε·root)/root
     xp.divide(m, scratch, out=scratch)
-    scratch *= lr * root / (1 - beta1**step)
-    param -= scratch
+    add_scaled(param, 1.0, scratch, -lr * root / (1 - beta1**step), scratch)
 
 
 def rmsprop_step(

@@ -29,20 +29,19 @@ def _standardize_forward(xp, x, weight, bias, *, dims, eps, on_statistics, slope
 
 
 def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape):
-    if is_grad_enabled():
-        return _recorded_gradient(g, x, weight, dims, eps, bias_shape)
-    gamma = None if weight is None else weight.array
-    grads = kernels(g.array).standardize_gradient(g.array, x.array, gamma, mean, rstd, dims, needed)
-    return [None if a is None else Tensor(a) for a in grads]
+    return _activated_gradient(
+        g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out=None, slope=None
+    )
 
 
 def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out, slope):
     if is_grad_enabled():
-        g = leaky_relu_gradient(g, out, slope=slope)
+        if slope is not None:
+            g = leaky_relu_gradient(g, out, slope=slope)
         return _recorded_gradient(g, x, weight, dims, eps, bias_shape)
-    gamma = None if weight is None else weight.array
+    gamma, result = (None if t is None else t.array for t in (weight, out))
     grads = kernels(g.array).standardize_gradient(
-        g.array, x.array, gamma, mean, rstd, dims, needed, out.array, slope
+        g.array, x.array, gamma, mean, rstd, dims, needed, result, slope
     )
     return [None if a is None else Tensor(a) for a in grads]
 

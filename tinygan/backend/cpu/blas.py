@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from .. import portable
 from .threads import numpy_blas
 
 __all__ = ["add_scaled"]
@@ -22,8 +23,7 @@ def add_scaled(y: np.ndarray, b: float, x: np.ndarray, a: float, room: np.ndarra
     """y ← b·y + a·x for contiguous arrays of one shape; `room` is a third, for work."""
     function = _axpby(y.dtype.char) if y.size > _SMALL and x.dtype == y.dtype else None
     if function is None:
-        y *= b
-        y += np.multiply(x, a, out=room)
+        portable.add_scaled(y, b, x, a, room)
     else:
         function(y.size, a, x.ctypes.data, 1, b, y.ctypes.data, 1)
 
