@@ -5,6 +5,7 @@ import gc
 import pickle
 import threading
 import weakref
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -1226,3 +1227,34 @@ ERRORS = [
 def test_error_messages(make, kind, text):
     with pytest.raises(kind, match=text):
         make()
+
+
+def test_one_kernel_for_both_gradients_where_both_are_wanted(monkeypatch):
+    cpu = import_module("tinygan.backend.cpu")
+    calls = []
+    for name in ("conv2d_gradients", "conv2d_input_grad", "conv2d_weight_grad"):
+
+        def counted(*args, kernel=getattr(cpu, name), name=name):
+            calls.append(name)
+            return kernel(*args)
+
+        monkeypatch.setattr(cpu, name, counted)
+    tg.manual_seed(0)
+    x, w = tg.randn(2, 3, 6, 6), tg.randn(4, 3, 3, 3)
+    x.requires_grad_(), w.requires_grad_()
+
+    tg.conv2d(x, w, padding=1).square().sum().backward()
+    assert calls == ["conv2d_gradients"]
+    both = x.grad.clone(), w.grad.clone()
+
+    calls.clear()
+    tg.conv2d(x, w, padding=1).square().sum().backward(inputs=[x])
+    tg.conv2d(x.detach(), w, padding=1).square().sum().backward()
+    assert calls == ["conv2d_input_grad", "conv2d_weight_grad"]  # none that nobody asked for
+
+    calls.clear()
+    y = tg.conv2d(x, w, padding=1).square().sum()
+    for g, expected in zip(tg.grad(y, [x, w], create_graph=True), both):
+        assert g.requires_grad  # can be differentiated again
+        np.testing.assert_allclose(g.detach().numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
+    assert sorted(calls) == ["conv2d_input_grad", "conv2d_weight_grad"]

@@ -73,11 +73,13 @@ def check(
         conv.conv2d(x, w, *rest),
         conv.conv2d_input_grad(g, w, size, *rest),
         conv.conv2d_weight_grad(x, g, kernel, *rest),
+        *conv.conv2d_gradients(x, w, g, *rest),
+        *conv.conv_transpose2d_gradients(g, w, x, *rest),
     )
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
-    for name, value, expected in zip(
-        ("y", "dx", "dw"), results, reference(x, w, g, *rest), strict=True
-    ):
+    y, dx, dw = reference(x, w, g, *rest)
+    names = ("y", "dx", "dw", "dx with dw", "dw with dx", "y with dw", "dw with y")
+    for name, value, expected in zip(names, results, (y, dx, dw, dx, dw, y, dw), strict=True):
         assert value.shape == expected.shape, name
         assert value.dtype == dtype, name
         assert value.transpose(0, 2, 3, 1).flags.c_contiguous, name
@@ -188,12 +190,9 @@ def test_operands_are_left_alone():
     ]
     copies = [a.copy() for a in arrays]
     x, w, g = arrays
-    rest = ((2, 2), (1, 1), (1, 1), 1)
     for path in conv.PATHS:
         with conv.use_path(path):
-            conv.conv2d(x, w, *rest)
-            conv.conv2d_input_grad(g, w, (16, 16), *rest)
-            conv.conv2d_weight_grad(x, g, (4, 4), *rest)
+            all_directions(x, w, g)
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -256,7 +255,15 @@ def all_directions(x, w, g):
     return [
         *(conv.conv2d(x, w, *rest), conv.conv2d_input_grad(g, w, size, *rest)),
         conv.conv2d_weight_grad(x, g, w.shape[2:], *rest),
+        *conv.conv2d_gradients(x, w, g, *rest),
+        *conv.conv_transpose2d_gradients(g, w, x, *rest),
     ]
+
+
+def all_expected(x, w, g):
+    """What `all_directions` should give."""
+    y, dx, dw = reference(x, w, g, (2, 2), (1, 1), (1, 1), 1)
+    return y, dx, dw, dx, dw, y, dw
 
 
 def operands(seed=0, N=16):
@@ -279,7 +286,7 @@ def test_same_bits_every_time(path, two_threads):
 def test_any_number_of_threads(count):
     before = threads.get_num_threads()
     x, w, g = operands()
-    expected = reference(x, w, g, (2, 2), (1, 1), (1, 1), 1)
+    expected = all_expected(x, w, g)
     try:
         threads.set_num_threads(count)
         for path in ("direct", "winograd4"):

@@ -57,6 +57,8 @@ class Node:
         if Version.latest > self.order:
             self.check_unchanged()
         edges = self.edges
+        if self.at_once(allowed):
+            return [Tensor(a) for a in plan.at_once(self, g)]
         if self.op.together:
             needed = [i for i, e in zip(plan.positions, edges) if allowed is None or e in allowed]
             results = plan.rules[0](self, g, needed)
@@ -71,6 +73,12 @@ class Node:
                 if results[k] is not None:
                     results[k] = results[k].sum_to(self.shapes[i])
         return results
+
+    def at_once(self, allowed):
+        """Does one kernel give all gradients? Not where a graph of them is recorded."""
+        if self.plan is None or self.plan.at_once is None or mode.grad:
+            return False
+        return allowed is None or all(edge in allowed for edge in self.edges)
 
     def check_unchanged(self):
         """Refuse when something kept for backward has been written to since it was used."""

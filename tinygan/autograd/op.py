@@ -38,15 +38,17 @@ class Op:
     - saves: the forward returns `(result, {name: array})`; rules can ask for those names, too.
     - together: one rule for all arguments, `together(g, needed, ...)`, that returns a gradient
       (or None) for each; `needed` lists the positions of those that are wanted.
+    - at_once: a kernel that takes the place of the rules where the gradients of all arguments are
+      wanted, but no graph of them: `at_once(g, ...)` on raw arrays, an array for each.
     """
 
     def __init__(
         self, name, forward, *, elementwise=False, floating=False, quiet=False, view=False,
-        saves=False, together=None, **rules,
+        saves=False, together=None, at_once=None, **rules,
     ):  # fmt: skip
         self.name = self.__name__ = name
         self.forward = _quiet(forward) if quiet else forward
-        self.rules, self.together = rules, together
+        self.rules, self.together, self.at_once = rules, together, at_once
         self.elementwise, self.floating, self.view, self.saves = elementwise, floating, view, saves
         self.__doc__ = forward.__doc__
         code = forward.__code__
@@ -140,6 +142,10 @@ class Plan:
             _bound(rule, [self._getter(op, names, name, i) for name in names_])
             for rule, names_, i in zip(rules, asked, self.positions)
         ]
+        self.at_once = None
+        if op.at_once and len(self.positions) == len(op.inputs):
+            names_ = op.at_once.__code__.co_varnames[1 : op.at_once.__code__.co_argcount]
+            self.at_once = _bound(op.at_once, [self._getter(op, names, n, 0) for n in names_], _raw)
 
     def _getter(self, op, names, name, position):
         """A function of the node that fetches what a rule calls `name`."""
@@ -163,11 +169,19 @@ class Plan:
         return lambda node: node.keywords[name]
 
 
-def _bound(rule, getters):
-    """The rule as a function of (node, g, …) that fetches the rest of what it asks for."""
+def _bound(rule, getters, form=None):
+    """The rule as a function of (node, g, …) that fetches the rest of what it asks for, and brings
+    it into some form first.
+    """
+    if form is not None:
+        return lambda node, *given: rule(*map(form, given), *[form(get(node)) for get in getters])
     if not getters:
         return lambda node, *given: rule(*given)
     if len(getters) == 1:
         (get,) = getters
         return lambda node, *given: rule(*given, get(node))
     return lambda node, *given: rule(*given, *[get(node) for get in getters])
+
+
+def _raw(x):
+    return x.array if isinstance(x, Tensor) else x

@@ -67,14 +67,16 @@ class profile:
 
     def wrap_backward(self, node, run):
         def timed(g, allowed):
+            one_kernel = node.op.together or node.at_once(allowed)
             self._inside.append(0.0)
             start = time.perf_counter()
             results = run(g, allowed)
             seconds = time.perf_counter() - start
             own = seconds - self._inside.pop()
-            if node.op.together:
-                arrays = [r.array for r in results if r is not None]
-                self._note(f"∂{node.op.name}", start, (g.array, *arrays), 0, own)
+            if one_kernel:
+                arrays = [g.array, *(r.array for r in results if r is not None)]
+                name = f"∂{node.op.name}"
+                self._note(name, start, arrays, _flop(name, arrays[:-1], arrays[-1]), own)
             return results
 
         return timed
@@ -145,4 +147,8 @@ def _flop(name, arrays, out) -> int:
         return 2 * arrays[0].size * math.prod(arrays[1].shape[1:])
     if name == "conv2d_weight_gradient":
         return 2 * arrays[1].size * math.prod(out.shape[1:])
+    if name == "∂conv2d":  # of g, dx and dw
+        return 4 * arrays[0].size * math.prod(out.shape[1:])
+    if name == "∂conv_transpose2d":
+        return 4 * arrays[1].size * math.prod(out.shape[1:])
     return 0

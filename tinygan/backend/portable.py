@@ -182,6 +182,18 @@ def conv2d_weight_grad(x, g, kernel, stride, padding, dilation, groups):
     return xp.concatenate(parts) if groups > 1 else parts[0]
 
 
+def conv2d_gradients(x, weight, g, *geometry):
+    """dx and dw of y = conv2d(x, weight), given the gradient of y."""
+    dx = conv2d_input_grad(g, weight, x.shape[2:], *geometry)
+    return dx, conv2d_weight_grad(x, g, weight.shape[2:], *geometry)
+
+
+def conv_transpose2d_gradients(y, weight, g, *geometry):
+    """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
+    dy = conv2d(g, weight, *geometry)[:, :, : y.shape[2], : y.shape[3]]
+    return dy, conv2d_weight_grad(g, y, weight.shape[2:], *geometry)
+
+
 # -- steps of the optimisers, in place on the parameter and its state ------------------------------
 #
 # `scratch` is an array like the parameter whose content is free to use. Every operation writes into

@@ -49,12 +49,14 @@ _conv2d = Op(
     lambda xp, x, w, *, geometry: kernels(x).conv2d(x, w, *geometry),
     x=lambda g, w, x_shape, geometry: _conv_transpose2d(g, w, size=x_shape[2:], geometry=geometry),
     w=lambda g, x, w_shape, geometry: _weight_gradient(x, g, kernel=w_shape[2:], geometry=geometry),
+    at_once=lambda g, x, w, geometry: kernels(g).conv2d_gradients(x, w, g, *geometry),
 )
 _conv_transpose2d = Op(
     "conv_transpose2d",
     lambda xp, y, w, *, size, geometry: kernels(y).conv2d_input_grad(y, w, size, *geometry),
     y=lambda g, w, y_shape, geometry: _crop(_conv2d(g, w, geometry=geometry), y_shape),
     w=lambda g, y, w_shape, geometry: _weight_gradient(g, y, kernel=w_shape[2:], geometry=geometry),
+    at_once=lambda g, y, w, geometry: kernels(g).conv_transpose2d_gradients(y, w, g, *geometry),
 )
 _weight_gradient = Op(
     "conv2d_weight_gradient",

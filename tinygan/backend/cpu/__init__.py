@@ -2,7 +2,13 @@
 
 from ..portable import *  # noqa: F403 (what follows takes the place of some of it)
 from .activation import leaky_relu, leaky_relu_gradient, relu, sigmoid, tanh, tanh_gradient
-from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .conv import (
+    conv2d,
+    conv2d_gradients,
+    conv2d_input_grad,
+    conv2d_weight_grad,
+    conv_transpose2d_gradients,
+)  # fmt: skip
 from .memory import keep_freed_memory
 from .norm import standardize, standardize_gradient
 from .optim import adam_step
@@ -11,7 +17,8 @@ from .threads import get_num_threads, set_num_threads
 from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, workspace_limit
 
 __all__ = [
-    "adam_step", "clear_workspace", "conv2d", "conv2d_input_grad", "conv2d_weight_grad",
+    "adam_step", "clear_workspace", "conv2d", "conv2d_gradients", "conv2d_input_grad",
+    "conv2d_weight_grad", "conv_transpose2d_gradients",
     "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient",
     "matmul", "relu",
     "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_gradient",

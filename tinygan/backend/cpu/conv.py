@@ -20,7 +20,10 @@ import numpy as np
 from . import direct, winograd
 from .layout import channels_first, channels_last, output_size
 
-__all__ = ["PATHS", "chosen_path", "conv2d", "conv2d_input_grad", "conv2d_weight_grad", "use_path"]
+__all__ = [
+    "PATHS", "chosen_path", "conv2d", "conv2d_gradients", "conv2d_input_grad",
+    "conv2d_weight_grad", "conv_transpose2d_gradients", "use_path",
+]  # fmt: skip
 
 PATHS = ("auto", "direct", "winograd2", "winograd4")
 _forced_path: ContextVar[str | None] = ContextVar("forced_path", default=None)
@@ -133,6 +136,30 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     else:
         dw = winograd.conv2d_weight_grad(x, g, kernel_size, stride, padding, m=int(path[-1]))
     return channels_first(dw)
+
+
+def conv2d_gradients(x, weight, g, stride, padding, dilation, groups):
+    """dx and dw of y = conv2d(x, weight), given the gradient of y."""
+    rest = (stride, padding, dilation, groups)
+    path = chosen_path(x.shape, weight.shape, *rest, x.dtype)
+    if path == "direct":
+        dx = conv2d_input_grad(g, weight, x.shape[2:], *rest)
+        return dx, conv2d_weight_grad(x, g, weight.shape[2:], *rest)
+    x, weight, g = channels_last(x), channels_last(weight), channels_last(g)
+    dx, dw = winograd.conv2d_gradients(x, weight, g, stride, padding, m=int(path[-1]))
+    return channels_first(dx), channels_first(dw)
+
+
+def conv_transpose2d_gradients(y, weight, g, stride, padding, dilation, groups):
+    """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
+    rest = (stride, padding, dilation, groups)
+    path = chosen_path(g.shape, weight.shape, *rest, g.dtype)
+    if path == "direct":
+        dy = conv2d(g, weight, *rest)[:, :, : y.shape[2], : y.shape[3]]
+        return dy, conv2d_weight_grad(g, y, weight.shape[2:], *rest)
+    y, weight, g = channels_last(y), channels_last(weight), channels_last(g)
+    dy, dw = winograd.conv_transpose2d_gradients(y, weight, g, stride, padding, m=int(path[-1]))
+    return channels_first(dy), channels_first(dw)
 
 
 def _float32(x: np.ndarray) -> np.ndarray:

@@ -35,7 +35,10 @@ from .toom_cook import transforms
 from .weights import transformed_weight
 from .workspace import scratch, scratch_matrix
 
-__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
+__all__ = [
+    "conv2d", "conv2d_gradients", "conv2d_input_grad", "conv2d_weight_grad",
+    "conv_transpose2d_gradients",
+]  # fmt: skip
 
 _TRANSFORM_BYTES = 2 << 20  # transformed at a time
 _PRODUCT_BYTES = 8 << 20  # multiplied at a time
@@ -55,6 +58,10 @@ class _Tiles:
 
     def count(self, piece: Piece) -> int:
         return (piece.n1 - piece.n0) * (piece.r1 - piece.r0) * self.tw
+
+    def reaching(self, piece: Piece) -> Piece:
+        """The piece and the row of tiles above it, whose patches reach into its rows."""
+        return piece._replace(r0=max(0, piece.r0 - 1))
 
     def cut(self, images: int, K: int, O: int, budget: int | None = None):
         """Pieces of the batch for the threads; a piece's rows are rows of tiles."""
@@ -108,32 +115,39 @@ class _Tiles:
 
 def conv2d(x, weight, stride, padding, m):
     """x (N, H, W, C), weight (O, k, k, C) -> y (N, oh, ow, O)."""
-    N, H, W, C = x.shape
-    O, k, _, _ = weight.shape
-    s, r = stride[0], k // stride[0]
-    tiles = _Tiles(m, r, s, output_size((H, W), (k, k), stride, padding, (1, 1)))
-    nn, K = tiles.n**2, s * s * C
-    y = np.empty((N, tiles.oh, tiles.ow, O), x.dtype)
+    size = output_size(x.shape[1:3], weight.shape[1:3], stride, padding, (1, 1))
+    tiles, K, O = _tiles_of(weight, stride, size, m)
+    N, y = len(x), np.empty((len(x), *size, O), x.dtype)
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
-            count = tiles.count(piece)
-            v, products = (
-                scratch_matrix("V", nn, count * K),
-                scratch_matrix("products", nn, count * O),
-            )
+            v = scratch_matrix("V", tiles.n**2, tiles.count(piece) * K)
             tiles.transform_input(x, piece, padding, v)
             ready.wait()
-            matmul_tall(v.reshape(nn, count, K), u, products.reshape(nn, count, O))
-            for part, here in tiles.parts(piece, O):
-                outputs = scratch_matrix("gathered", m * m, here.stop - here.start)
-                matmul_wide(tiles.A.T, products[:, here], outputs)
-                _place_tiles(outputs, y, part, tiles)
+            _write_outputs(v, u, y, piece, tiles)
 
     with transformed_weight(weight, tiles, tiles.threads(N, K, O), transposed=True) as (u, ready):
         parallel_loops(ready, Loop(work, len(pieces)))
     return y
+
+
+def _tiles_of(weight, stride, out_size, m):
+    """The tiles for outputs of this size, and s² C, O."""
+    O, k, _, C = weight.shape
+    s = stride[0]
+    return _Tiles(m, k // s, s, out_size), s * s * C, O
+
+
+def _write_outputs(v, u, y, piece: Piece, tiles: _Tiles) -> None:
+    """A^T [V U^T], from v (n², tiles s² C) and u (n², s² C, O), to the piece's places in y."""
+    nn, count, (_, K, O) = tiles.n**2, tiles.count(piece), u.shape
+    products = scratch_matrix("products", nn, count * O)
+    matmul_tall(v.reshape(nn, count, K), u, products.reshape(nn, count, O))
+    for part, here in tiles.parts(piece, O):
+        outputs = scratch_matrix("gathered", tiles.m**2, here.stop - here.start)
+        matmul_wide(tiles.A.T, products[:, here], outputs)
+        _place_tiles(outputs, y, part, tiles)
 
 
 def _place_tiles(outputs, y, piece: Piece, tiles: _Tiles) -> None:
@@ -152,35 +166,35 @@ def _place_tiles(outputs, y, piece: Piece, tiles: _Tiles) -> None:
 
 def conv2d_input_grad(g, weight, input_size, stride, padding, m):
     """g (N, oh, ow, O), weight (O, k, k, C), input_size (H, W) -> dx (N, H, W, C)."""
-    N, oh, ow, O = g.shape
-    _, k, _, C = weight.shape
-    s, r = stride[0], k // stride[0]
-    tiles = _Tiles(m, r, s, (oh, ow))
-    nn, K = tiles.n**2, s * s * C
-    dx = np.empty((N, *input_size, C), g.dtype)
+    tiles, K, O = _tiles_of(weight, stride, g.shape[1:3], m)
+    N, dx = len(g), np.empty((len(g), *input_size, weight.shape[3]), g.dtype)
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
-            # the tiles above reach into the piece's rows
-            reached = piece._replace(r0=max(0, piece.r0 - 1))
-            count = tiles.count(reached)
-            q, products = (
-                scratch_matrix("Q", nn, count * O),
-                scratch_matrix("products", nn, count * K),
-            )
+            reached = tiles.reaching(piece)
+            q = scratch_matrix("Q", tiles.n**2, tiles.count(reached) * O)
             tiles.transform_output(g, reached, q)
             ready.wait()
-            matmul_tall(q.reshape(nn, count, O), u, products.reshape(nn, count, K))
-            if piece.n1 - piece.n0 > 1:
-                for part, here in tiles.parts(piece, K):
-                    _add_patches(products[:, here], dx, part, part, padding, tiles)
-            else:
-                _add_patches(products, dx, piece, reached, padding, tiles)
+            _write_input_grad(q, u, dx, piece, padding, tiles)
 
     with transformed_weight(weight, tiles, tiles.threads(N, K, O), transposed=False) as (u, ready):
         parallel_loops(ready, Loop(work, len(pieces)))
     return dx
+
+
+def _write_input_grad(q, u, dx, piece: Piece, padding, tiles: _Tiles) -> None:
+    """B [Q U], from q (n², tiles O) of all tiles that reach into the piece and u (n², O, s² C), to
+    the piece's rows of dx."""
+    reached = tiles.reaching(piece)
+    nn, count, (_, O, K) = tiles.n**2, tiles.count(reached), u.shape
+    products = scratch_matrix("products", nn, count * K)
+    matmul_tall(q.reshape(nn, count, O), u, products.reshape(nn, count, K))
+    if piece.n1 - piece.n0 > 1:
+        for part, here in tiles.parts(piece, K):
+            _add_patches(products[:, here], dx, part, part, padding, tiles)
+    else:
+        _add_patches(products, dx, piece, reached, padding, tiles)
 
 
 def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Tiles) -> None:
@@ -219,29 +233,69 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
 
 def conv2d_weight_grad(x, g, kernel_size, stride, padding, m):
     """x (N, H, W, C), g (N, oh, ow, O) -> dw (O, k, k, C)."""
-    N, _, _, C = x.shape
-    _, oh, ow, O = g.shape
-    s, r = stride[0], kernel_size[0] // stride[0]
-    tiles = _Tiles(m, r, s, (oh, ow))
-    dw = np.empty((O, *kernel_size, C), x.dtype)
-    if tiles.n**2 * s * s * C * O * 4 <= _SHARE_BYTES:
-        _small_weight_grad(x, g, dw, padding, tiles)
-        return dw
-    bytes_per_image = tiles.n**2 * tiles.th * tiles.tw * (s * s * C + O) * 4
-    batch = max(1, min(N, _BATCH_BYTES // bytes_per_image))
-    for n0 in range(0, N, batch):
-        _add_weight_grad(x[n0 : n0 + batch], g[n0 : n0 + batch], dw, padding, tiles, first=n0 == 0)
+    dw = np.empty((g.shape[3], *kernel_size, x.shape[3]), x.dtype)
+    tiles, _, _ = _tiles_of(dw, stride, g.shape[1:3], m)
+    _weight_grad(x, g, dw, padding, tiles)
     return dw
 
 
-def _small_weight_grad(x, g, dw, padding, tiles: _Tiles) -> None:
+def conv2d_gradients(x, weight, g, stride, padding, m):
+    """dx and dw of y = conv2d(x, weight), g being the gradient of y: both need Q = A g."""
+    tiles, K, O = _tiles_of(weight, stride, g.shape[1:3], m)
+    dx, dw = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
+
+    def write_dx(piece: Piece, v, q) -> None:
+        reached = tiles.reaching(piece)
+        if reached != piece:
+            q = scratch_matrix("Q", tiles.n**2, tiles.count(reached) * O)
+            tiles.transform_output(g, reached, q)
+        ready.wait()
+        _write_input_grad(q, u, dx, piece, padding, tiles)
+
+    threads = tiles.threads(len(x), K, O)
+    with transformed_weight(weight, tiles, threads, transposed=False) as (u, ready):
+        _weight_grad(x, g, dw, padding, tiles, ready, write_dx)
+    return dx, dw
+
+
+def conv_transpose2d_gradients(y, weight, g, stride, padding, m):
+    """dy and dw of x = conv2d_input_grad(y, weight), g being the gradient of x: both need
+    V = B^T g."""
+    tiles, K, O = _tiles_of(weight, stride, y.shape[1:3], m)
+    dy, dw = np.empty(y.shape, y.dtype), np.empty(weight.shape, y.dtype)
+
+    def write_dy(piece: Piece, v, q) -> None:
+        ready.wait()
+        _write_outputs(v, u, dy, piece, tiles)
+
+    threads = tiles.threads(len(y), K, O)
+    with transformed_weight(weight, tiles, threads, transposed=True) as (u, ready):
+        _weight_grad(g, y, dw, padding, tiles, ready, write_dy)
+    return dy, dw
+
+
+def _weight_grad(x, g, dw, padding, tiles: _Tiles, before=None, also=None) -> None:
+    """Write dw (O, k, k, C). With `also`, call `also(piece, v, q)` for every piece of the batch
+    while its transforms are in the cache, in the loop that follows `before`."""
+    N, C, O = x.shape[0], x.shape[3], g.shape[3]
+    K = tiles.s**2 * C
+    before = before or Loop(None, 0)
+    if tiles.n**2 * K * O * 4 <= _SHARE_BYTES:
+        _small_weight_grad(x, g, dw, padding, tiles, before, also)
+        return
+    bytes_per_image = tiles.n**2 * tiles.th * tiles.tw * (K + O) * 4
+    batch = max(1, min(N, _BATCH_BYTES // bytes_per_image))
+    for n0 in range(0, N, batch):
+        _add_weight_grad(x, g, dw, n0, min(n0 + batch, N), padding, tiles, before, also)
+
+
+def _small_weight_grad(x, g, dw, padding, tiles: _Tiles, before: Loop, also) -> None:
     """dw = G^T [Q^T V], where each thread can hold the products: it sums over its own tiles, and
     the sums are added in order."""
     N, C, O = x.shape[0], x.shape[3], g.shape[3]
     nn, r, s, K = tiles.n**2, tiles.r, tiles.s, tiles.s**2 * C
-    threads = tiles.threads(N, K, O)
     pieces = tiles.cut(N, K, O)
-    shares = min(threads, len(pieces))
+    shares = min(tiles.threads(N, K, O), len(pieces))
     sums = scratch("weight_grad_sums", (shares, r * r, O * K), x.dtype)
 
     def work(share: int, _: int) -> None:
@@ -251,37 +305,43 @@ def _small_weight_grad(x, g, dw, padding, tiles: _Tiles) -> None:
             v, q = scratch_matrix("V", nn, count * K), scratch_matrix("Q", nn, count * O)
             tiles.transform_input(x, piece, padding, v)
             tiles.transform_output(g, piece, q)
-            products = scratch_matrix("more_products" if number else "products", nn, O * K)
+            products = scratch_matrix("more sums" if number else "sums", nn, O * K)
             by_tile = q.reshape(nn, count, O).swapaxes(1, 2)
             np.matmul(by_tile, v.reshape(nn, count, K), out=products.reshape(nn, O, K))
             if number == 0:
                 total = products
             else:
                 total += products
+            if also:
+                also(piece, v, q)
         matmul_wide(tiles.G.T, total, sums[share])
 
-    parallel_loops(Loop(work, shares))
+    parallel_loops(before, Loop(work, shares))
     for share in range(1, shares):
         sums[0] += sums[share]
     taps = sums[0].reshape(r, r, O, s, s, C).transpose(2, 0, 3, 1, 4, 5)
     dw.reshape(taps.shape)[...] = taps
 
 
-def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
-    """dw (+)= G^T [Q^T V] over all tiles of these images."""
-    N, C, O = x.shape[0], x.shape[3], g.shape[3]
+def _add_weight_grad(x, g, dw, n0, n1, padding, tiles: _Tiles, before: Loop, also) -> None:
+    """dw (+)= G^T [Q^T V] over all tiles of images [n0, n1)."""
+    N, C, O = n1 - n0, x.shape[3], g.shape[3]
     nn, r, s, K = tiles.n**2, tiles.r, tiles.s, tiles.s**2 * C
     count = N * tiles.th * tiles.tw
     v, q = scratch_matrix("all_V", nn, count * K), scratch_matrix("all_Q", nn, count * O)
     threads = tiles.threads(N, K, O)
-    pieces = tiles.cut(N, K, O, _TRANSFORM_BYTES)
+    pieces = tiles.cut(N, K, O, _PRODUCT_BYTES if also else _TRANSFORM_BYTES)
 
     def transform(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
             begin = (piece.n0 * tiles.th + piece.r0) * tiles.tw
             end = begin + tiles.count(piece)
-            tiles.transform_input(x, piece, padding, v[:, begin * K : end * K])
-            tiles.transform_output(g, piece, q[:, begin * O : end * O])
+            piece = piece._replace(n0=n0 + piece.n0, n1=n0 + piece.n1)
+            here = v[:, begin * K : end * K], q[:, begin * O : end * O]
+            tiles.transform_input(x, piece, padding, here[0])
+            tiles.transform_output(g, piece, here[1])
+            if also:
+                also(piece, *here)
 
     taps = dw.reshape(O, r, s, r, s, C).transpose(1, 3, 0, 2, 4, 5)
 
@@ -297,11 +357,10 @@ def _add_weight_grad(x, g, dw, padding, tiles: _Tiles, first: bool) -> None:
         part = scratch_matrix("gathered", r * r, (stop - start) * K)
         matmul_wide(tiles.G.T, products, part)
         part = part.reshape(r, r, stop - start, s, s, C)
-        if first:
+        if n0 == 0:
             taps[:, :, start:stop] = part
         else:
             taps[:, :, start:stop] += part
 
-    parallel_loops(
-        transformed, Loop(multiply, O, slab_length(O, nn * K * 4, _PRODUCT_BYTES, threads))
-    )
+    slabs = Loop(multiply, O, slab_length(O, nn * K * 4, _PRODUCT_BYTES, threads))
+    parallel_loops(before, transformed, slabs)

@@ -85,10 +85,12 @@ def _allocate(buffers: _Buffers, name: str, needed: int) -> np.ndarray:
         buffer = raw[start : start + needed]
         if _make_room(needed):
             buffers[name] = buffer
+            _count_buffers()
     return buffer
 
 
 _kept: OrderedDict = OrderedDict()  # (id of the array, name) -> (the array, weakly; value; bytes)
+_bytes = {"kept": 0, "scratch": 0}  # what `_kept` holds, and the buffers when last counted
 _gone: deque = deque()  # ids of arrays that are no more; a dying array must not wait for a lock
 
 
@@ -96,7 +98,7 @@ def take(array: np.ndarray, name):
     """What was kept beside the array under this name, for the caller alone; None if nothing is."""
     with _registry_lock:
         _drop_orphans()
-        return _kept.pop((id(array), name), (None, None))[1]
+        return _remove((id(array), name))
 
 
 def keep(array: np.ndarray, name, value, size: int) -> None:
@@ -105,8 +107,16 @@ def keep(array: np.ndarray, name, value, size: int) -> None:
     reference = weakref.ref(array, lambda _: _gone.append(number))
     with _registry_lock:
         _drop_orphans()
+        _remove((number, name))
         if _make_room(size):
             _kept[number, name] = reference, value, size
+            _bytes["kept"] += size
+
+
+def _remove(key):
+    _, value, size = _kept.pop(key, (None, None, 0))
+    _bytes["kept"] -= size
+    return value
 
 
 def _drop_orphans() -> None:
@@ -114,27 +124,34 @@ def _drop_orphans() -> None:
         number = _gone.popleft()
         for key in [key for key in _kept if key[0] == number]:
             if _kept[key][0]() is None:
-                del _kept[key]
+                _remove(key)
 
 
 def _make_room(needed: int) -> bool:
     """Is there room for so many bytes more, after what is kept beside arrays has made way?"""
+    if _bytes["scratch"] + _bytes["kept"] + needed <= _limit:
+        return True  # threads may have ended since the buffers were counted: there is more room yet
     if needed > _limit:
         return False
+    _count_buffers()
     while _kept and _total() + needed > _limit:
-        _kept.popitem(last=False)
+        _remove(next(iter(_kept)))
     return _total() + needed <= _limit
 
 
+def _count_buffers() -> None:
+    _bytes["scratch"] = sum(b.size for buffers in _registry for b in list(buffers.values()))
+
+
 def _total() -> int:
-    scratch = sum(buffer.size for buffers in _registry for buffer in list(buffers.values()))
-    return scratch + sum(size for _, _, size in _kept.values())
+    return _bytes["scratch"] + _bytes["kept"]
 
 
 def workspace_bytes() -> int:
     """Bytes that are kept now, as scratch memory of all threads and beside arrays."""
     with _registry_lock:
         _drop_orphans()
+        _count_buffers()
         return _total()
 
 
@@ -159,6 +176,7 @@ def clear_workspace() -> None:
         _kept.clear()
         for buffers in list(_registry):
             buffers.clear()
+        _bytes.update(kept=0, scratch=0)
 
 
 def _after_fork_in_child() -> None:
