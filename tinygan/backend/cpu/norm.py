@@ -26,7 +26,7 @@ from .. import portable
 from .activation import leaky_relu_piece, mask_gradient_piece
 from .layout import channels_last
 from .pieces import PIECE, shared
-from .threads import parallel_for
+from .threads import parallel_for, single_threaded_blas
 from .workspace import scratch
 
 _ROW = 8192  # elements, at least, that a vector per channel is applied to at a time
@@ -104,7 +104,11 @@ def _pixel_rows(x, dims):
 
 def _repeated(rows, *vectors):
     """Vectors per channel (B, C), each repeated to the length of a row."""
-    return [np.tile(v, rows.shape[2] // v.shape[1]).astype(rows.dtype) for v in vectors]
+    vectors = np.array(vectors, rows.dtype)[:, :, None]
+    count, sets, _, channels = vectors.shape
+    repeated = np.empty((count, sets, rows.shape[2] // channels, channels), rows.dtype)
+    repeated[...] = vectors
+    return repeated.reshape(count, sets, -1)
 
 
 def _last(x):
@@ -113,7 +117,8 @@ def _last(x):
 
 def _as_images(rows, like):
     """(B, M, C) as (N, C, …), channels last in memory."""
-    return np.moveaxis(rows.reshape(like.shape[0], *like.shape[2:], like.shape[1]), -1, 1)
+    images = rows.reshape(like.shape[0], *like.shape[2:], like.shape[1])
+    return images.transpose(0, like.ndim - 1, *range(1, like.ndim - 1))
 
 
 def _as_statistic(values, like):
@@ -131,8 +136,12 @@ def _for_pieces(shape, function):
             b, i = divmod(k, count)
             function(b, slice(i * length, min((i + 1) * length, pixels)))
 
-    total = sets * count  # in one go on this thread, or a few pieces at a time on each
-    parallel_for(run, total, -(-total // 8) if shared(4 * sets * pixels * channels) else total)
+    total = sets * count
+    if shared(4 * sets * pixels * channels):
+        parallel_for(run, total, -(-total // 8))
+    else:
+        with single_threaded_blas():
+            run(0, total)
 
 
 def _like(piece, name):
@@ -144,23 +153,28 @@ def _pieces_of(shape):
     return length, -(-shape[1] // length)
 
 
+def _ones(piece):
+    return np.ones(len(piece), piece.dtype)
+
+
+def _per_channel(sums, channels):
+    """Sums over pieces (…, B, pieces, f·C), added up per channel in float64: (…, B, C)."""
+    return sums.reshape(*sums.shape[:2], -1, channels).sum(2, dtype=np.float64)
+
+
 def _statistics(rows, channels):
     """Mean and variance per set and channel, in float64."""
     sets, pixels, width = rows.shape
     length, count = _pieces_of(rows.shape)
-    sums, squares = np.empty((2, sets, count, width), rows.dtype)
+    sums = np.empty((2, sets, count, width), rows.dtype)
 
     def measure(b, part):
         piece, k = rows[b, part], part.start // length
-        ones = np.ones(len(piece), piece.dtype)
-        sums[b, k] = ones @ piece
-        squares[b, k] = ones @ np.multiply(piece, piece, out=_like(piece, "norm term"))
+        np.matmul(_ones(piece), piece, out=sums[0, b, k])
+        np.einsum("ij,ij->j", piece, piece, out=sums[1, b, k])
 
     _for_pieces(rows.shape, measure)
-    pixels *= width // channels
-    mean, square = (
-        a.reshape(sets, -1, channels).sum(1, dtype=np.float64) / pixels for a in (sums, squares)
-    )
+    mean, square = _per_channel(sums, channels) / (pixels * (width // channels))
     var = square - mean * mean
     if not (mean * mean <= _SAFE * var).all():
         return _careful_statistics(rows, channels)
@@ -175,11 +189,9 @@ def _careful_statistics(rows, channels):
 
     def measure(b, part):
         piece, k = rows[b, part], part.start // length
-        ones = np.ones(len(piece), piece.dtype)
-        mean = (ones @ piece) / len(piece)
+        mean = (_ones(piece) @ piece) / len(piece)
         deviation = np.subtract(piece, mean, out=_like(piece, "norm term"))
-        deviation *= deviation
-        means[b, k], squares[b, k] = mean, ones @ deviation
+        means[b, k], squares[b, k] = mean, np.einsum("ij,ij->j", deviation, deviation)
 
     _for_pieces(rows.shape, measure)
     sizes = np.minimum(length, length_of_all - length * np.arange(count))
@@ -195,21 +207,21 @@ def _gradient_sums(grads, rows, mean, rstd, results, slope, masked):
     is left in `masked`.
     """
     sets, _, width = rows.shape
-    channels, (centre,) = mean.shape[1], _repeated(rows, mean)
+    channels = mean.shape[1]
     length, count = _pieces_of(rows.shape)
-    sums, products = np.empty((2, sets, count, width), rows.dtype)
+    sums = np.empty((2, sets, count, width), rows.dtype)
     centred = not (np.square(mean * rstd) <= _SAFE).all()
+    centre = _repeated(rows, mean)[0] if centred else None
 
     def measure(b, part):
         g, x, k = grads[b, part], rows[b, part], part.start // length
         if results is not None:
             g = mask_gradient_piece(masked[b, part], g, results[b, part], slope)
-        ones, term = np.ones(len(g), g.dtype), _like(g, "norm term")
-        sums[b, k] = ones @ g
+        np.matmul(_ones(g), g, out=sums[0, b, k])
         if centred:
-            x = np.subtract(x, centre[b], out=term)
-        products[b, k] = ones @ np.multiply(x, g, out=term)
+            x = np.subtract(x, centre[b], out=_like(g, "norm term"))
+        np.einsum("ij,ij->j", x, g, out=sums[1, b, k])
 
     _for_pieces(rows.shape, measure)
-    sums, products = (a.reshape(sets, -1, channels).sum(1) for a in (sums, products))
+    sums, products = _per_channel(sums, channels).astype(rows.dtype)
     return sums, products if centred else products - mean * sums
