@@ -142,6 +142,19 @@ def test_products(m, k, n):
     close(cpu.matmul(a, b), a.astype(np.float64) @ b.astype(np.float64))
 
 
+@pytest.mark.parametrize("rows, columns, outputs", [(1, 2, 8), (256, 128, 128), (128, 784, 400)])
+def test_gradients_of_a_linear_layer(rows, columns, outputs, two_threads):
+    x, weight, g = (
+        images(*shape, last=False)
+        for shape in ((rows, columns), (outputs, columns), (rows, outputs))
+    )
+    exact = [a.astype(np.float64) for a in (x, weight, g)]
+    for ours, reference in zip(
+        cpu.linear_gradients(x, weight, g), portable.linear_gradients(*exact), strict=True
+    ):
+        close(ours, reference)
+
+
 def test_small_work_wakes_nobody(monkeypatch):
     monkeypatch.setattr(pieces, "parallel_for", lambda *a: pytest.fail("woke a thread"))
     cpu.relu(images(16, 32, 16, 16))

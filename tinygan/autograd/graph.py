@@ -15,16 +15,13 @@ class Node:
     shapes = out = None
 
     def __init__(self, op, plan, inputs, arrays, keywords, out):
-        self.op, self.plan, self.keywords = op, plan, keywords
-        self.shape = shape = out.array.shape
-        self.edges, stretched = [], False
+        self.op, self.plan, self.keywords, self.shape = op, plan, keywords, out.array.shape
+        self.edges = edges = []
         for i in plan.positions:
             x = inputs[i]
-            self.edges.append(x._node or x)
-            if arrays[i].shape != shape:
-                stretched = True
-        self.kept = inputs if plan.keep_all else [inputs[i] for i in plan.keep]
-        if plan.keep_shapes or (stretched and op.elementwise):
+            edges.append(x._node or x)
+        self.kept = inputs if plan.keep_all else plan.pick(inputs)
+        if plan.keep_shapes:
             self.shapes = [getattr(a, "shape", ()) for a in arrays]
         if plan.keep_out:
             self.out = Tensor(out.array)
@@ -68,10 +65,10 @@ class Node:
         else:
             pairs = zip(plan.rules, edges)
             results = [rule(self, g) if edge in allowed else None for rule, edge in pairs]
-        if self.op.elementwise and self.shapes is not None:
-            for k, i in enumerate(plan.positions):
-                if results[k] is not None:
-                    results[k] = results[k].sum_to(self.shapes[i])
+        if self.op.elementwise:  # undo what broadcasting did
+            for k, (edge, result) in enumerate(zip(edges, results)):
+                if result is not None and result.array.shape != edge.shape:
+                    results[k] = result.sum_to(edge.shape)
         return results
 
     def at_once(self, allowed):

@@ -5,10 +5,9 @@ import threading
 
 
 class _Mode(threading.local):
-    grad = True  # record operations for backward?
-    watch = ()  # observers of every operation: the anomaly detector, the profiler
-
     def __init__(self):
+        self.grad = True  # record operations for backward?
+        self.watch = ()  # observers of every operation: the anomaly detector, the profiler
         self.outer = []  # what `grad` was outside of the blocks that were entered
 
 

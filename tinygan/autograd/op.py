@@ -16,6 +16,8 @@ in turn: that is all there is to second derivatives.
 Calling an Op on tensors that require gradients records a `Node` in the graph.
 """
 
+from operator import itemgetter
+
 import numpy as np
 
 from ..backend.device import array_module, is_array
@@ -136,6 +138,7 @@ class Plan:
         every = {name for names_ in asked for name in names_}
         self.keep = [i for i in range(count) if names[i] in every]
         self.keep_all = len(self.keep) == count
+        self.pick = _picker(self.keep)
         self.keep_out = "out" in every
         self.keep_shapes = any(n == "shapes" or n.endswith("_shape") for n in every)
         self.rules = [
@@ -181,6 +184,14 @@ def _bound(rule, getters, form=None):
         (get,) = getters
         return lambda node, *given: rule(*given, get(node))
     return lambda node, *given: rule(*given, *[get(node) for get in getters])
+
+
+def _picker(positions):
+    """A function that takes the items at these positions out of a tuple, as a tuple."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    start, stop = (positions[0], positions[0] + 1) if positions else (0, 0)
+    return itemgetter(slice(start, stop))
 
 
 def _raw(x):

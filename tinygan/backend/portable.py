@@ -31,6 +31,11 @@ def matmul(x, y):
     return x @ y
 
 
+def linear_gradients(x, weight, g):
+    """The gradients of x, weight and bias of y = x Wᵀ + b."""
+    return g @ weight, g.T @ x, g.sum(axis=0)
+
+
 def relu(x):
     return array_module(x).maximum(x, 0)
 

@@ -58,6 +58,7 @@ _linear = Op(
     "linear", _linear_forward,
     x=lambda g, weight: _matmul(g, weight), weight=lambda g, x: _matmul(_t(g), x),
     bias=lambda g: _sum(g, dims=(0,), keepdim=False),
+    at_once=lambda g, x, weight: kernels(g).linear_gradients(x, weight, g),
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from .conv import (
 from .memory import keep_freed_memory
 from .norm import standardize, standardize_gradient
 from .optim import adam_step
-from .product import matmul
+from .product import linear_gradients, matmul
 from .threads import get_num_threads, set_num_threads
 from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, workspace_limit
 
@@ -20,7 +20,7 @@ __all__ = [
     "adam_step", "clear_workspace", "conv2d", "conv2d_gradients", "conv2d_input_grad",
     "conv2d_weight_grad", "conv_transpose2d_gradients",
     "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient",
-    "matmul", "relu",
+    "linear_gradients", "matmul", "relu",
     "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_gradient",
     "tanh", "tanh_gradient", "workspace_bytes", "workspace_limit",
 ]  # fmt: skip

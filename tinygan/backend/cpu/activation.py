@@ -52,13 +52,13 @@ def leaky_relu_gradient(g, y, slope):
 
 def mask_gradient_piece(out, g, y, slope):
     """out = g where y > 0, slope·g elsewhere, for 0 ≤ slope ≤ 1."""
-    factor = _term(g)
     if slope:
+        factor = _term(g)
         with np.errstate(over="ignore"):
             np.multiply(y, _huge[y.dtype], out=factor)
         np.clip(factor, slope, 1, out=factor)
     else:
-        np.copyto(factor, np.greater(y, 0, out=scratch("positive", y.shape, bool)))
+        factor = np.greater(y, 0, out=scratch("positive", y.shape, bool))
     return np.multiply(g, factor, out=out)
 
 

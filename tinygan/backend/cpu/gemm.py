@@ -3,10 +3,10 @@ small blocks."""
 
 import numpy as np
 
-from .threads import parallel_for, threads_for
+from .threads import Loop, parallel_for, parallel_loops, threads_for
 from .workspace import scratch
 
-__all__ = ["matmul", "matmul_tall", "matmul_wide"]
+__all__ = ["matmul", "matmul_loop", "matmul_tall", "matmul_wide"]
 
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -16,15 +16,20 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     threads = threads_for(m * n * k)
     if k > 8 * max(m, n) and threads > 1:
         return _split_sum(a, b, out, threads)
-    multiply = np.multiply if k == 1 else np.matmul  # BLAS is slow at outer products
+    parallel_loops(matmul_loop(a, b, out, threads))
+    return out
+
+
+def matmul_loop(a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> Loop:
+    """The loop over blocks of rows or of columns that computes out = a @ b."""
+    m, n = out.shape
+    multiply = np.multiply if a.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
     if n >= m:
         chunk = max(1, -(-n // threads))
         chunk += -chunk % 16
-        parallel_for(lambda i, j: multiply(a, b[:, i:j], out=out[:, i:j]), n, chunk)
-    else:
-        chunk = max(1, -(-m // threads))
-        parallel_for(lambda i, j: multiply(a[i:j], b, out=out[i:j]), m, chunk)
-    return out
+        return Loop(lambda i, j: multiply(a, b[:, i:j], out=out[:, i:j]), n, chunk)
+    chunk = max(1, -(-m // threads))
+    return Loop(lambda i, j: multiply(a[i:j], b, out=out[i:j]), m, chunk)
 
 
 def _split_sum(a: np.ndarray, b: np.ndarray, out: np.ndarray, threads: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from .blas import add_scaled
 from .pieces import in_pieces
 from .workspace import scratch
 
-_LARGE = 1 << 15
+_LARGE = 1 << 12
 
 
 def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room):

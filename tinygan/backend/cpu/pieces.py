@@ -47,7 +47,7 @@ def in_pieces(function, *arrays, passes=1) -> bool:
 def new_in_pieces(function, *arrays, passes=1):
     """A new array like the first, filled by `function(out, *arrays)` in pieces."""
     out = np.empty_like(arrays[0])
-    if out.size <= _TINY:
+    if out.size <= _TINY or (out.size <= PIECE and all(a.flags.c_contiguous for a in arrays)):
         function(out, *arrays)
         return out
     if not in_pieces(function, out, *arrays, passes=passes):
