@@ -600,7 +600,20 @@ def _activated(name, slope):
     return via
 
 
+def _activated_evaluation(slope):
+    def via(m, x, mean, var, w, b):
+        if m.__name__.startswith("torch"):
+            return m.leaky_relu(m.batch_norm(x, mean, var, w, b, False), slope)
+        return m.batch_norm(x, mean, var, w, b, False, slope=slope)
+
+    return via
+
+
 for slope in (0.0, 0.2):
+    row(
+        "batch_norm", [(4, 3, 2, 2), fixed((3,)), fixed(positive(3)), (3,), (3,)],
+        via=_activated_evaluation(slope),
+    )  # fmt: skip
     row("batch_norm", [(4, 3, 2, 3), (3,), (3,)], via=_activated("batch_norm", slope))
     row("instance_norm", [(2, 3, 4, 2), (3,), (3,)], via=_activated("instance_norm", slope))
 row("layer_norm", [(2, 3, 4)], normalized_shape=(4,))

@@ -136,6 +136,18 @@ def test_adam(shape, same_order, amsgrad):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)  # one rounding less in a BLAS
 
 
+@pytest.mark.parametrize("slope", [None, 0.0, 0.2])
+@pytest.mark.parametrize("shape", [(1, 8, 4, 4), (16, 64, 16, 16), (64, 64, 32, 32)])
+def test_norm_by_given_statistics(shape, slope, two_threads):
+    x, (weight, bias, mean) = images(*shape), images(3, 1, shape[1], 1, 1, last=False)
+    rstd = 1 / np.sqrt(images(1, shape[1], 1, 1, last=False) ** 2 + 0.1)
+    for gamma, beta in ((weight, bias), (None, None)):
+        ours = cpu.standardize_given(x, gamma, beta, mean, rstd, slope)
+        exact = [None if a is None else a.astype(np.float64) for a in (x, gamma, beta, mean, rstd)]
+        close(ours, portable.standardize_given(*exact, slope))
+        assert ours.dtype == np.float32
+
+
 @pytest.mark.parametrize("m, k, n", [(3, 1, 5), (4, 4, 4), (256, 128, 128), (700, 300, 400)])
 def test_products(m, k, n):
     a, b = images(m, k, last=False), images(k, n, last=False)

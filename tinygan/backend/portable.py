@@ -89,6 +89,21 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     return out, mean, rstd
 
 
+def standardize_given(x, weight, bias, mean, rstd, slope=None):
+    """y = γ(x − μ)/σ + β with μ and 1/σ given, or LeakyReLU(y) where a `slope` is given."""
+    scale, shift = scale_and_shift(x, weight, bias, mean, rstd)
+    out = x * scale
+    out += shift
+    return out if slope is None else leaky_relu(out, slope)
+
+
+def scale_and_shift(x, weight, bias, mean, rstd):
+    """a = γ/σ and b = β − aμ, so that γ(x − μ)/σ + β = ax + b."""
+    scale = rstd if weight is None else rstd * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return scale.astype(x.dtype), shift.astype(x.dtype)
+
+
 def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope=None):
     """dx = (h − mean(h) − x̂·mean(h·x̂))/σ with h = γ·g;  dγ = Σ g·x̂,  dβ = Σ g; behind a
     LeakyReLU with result `out`, g is multiplied by its derivative first.

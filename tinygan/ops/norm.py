@@ -17,7 +17,7 @@ from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
 from ..backend.random import stream
-from .elementwise import leaky_relu, leaky_relu_gradient, rsqrt, square
+from .elementwise import leaky_relu_gradient, rsqrt, square
 from .shape import sum_to
 
 
@@ -66,23 +66,52 @@ _standardize_activated = Op(
 )  # fmt: skip
 
 
+def _given_forward(xp, x, weight, bias, *, mean, var, eps, slope):
+    rstd = 1 / xp.sqrt(var + eps)
+    return kernels(x).standardize_given(x, weight, bias, mean, rstd, slope), {"rstd": rstd}
+
+
+def _before(g, out, slope):
+    """The gradient before the activation."""
+    return g if slope is None else leaky_relu_gradient(g, out, slope=slope)
+
+
+_standardize_given = Op(
+    "standardize_given", _given_forward, saves=True, floating=True, elementwise=True,
+    x=lambda g, weight, out, rstd, slope: _before(g, out, slope)
+    * (Tensor(rstd) if weight is None else weight * Tensor(rstd)),
+    weight=lambda g, x, out, mean, rstd, slope: _before(g, out, slope)
+    * ((x - Tensor(mean)) * Tensor(rstd)),
+    bias=lambda g, out, slope: _before(g, out, slope),
+)  # fmt: skip
+
+
 def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None, slope=None):
     """`_standardize` with weight and bias brought to a shape that broadcasts against x."""
     if not math.prod(x.shape[d] for d in dims):
         raise ValueError(f"{name}: no elements to normalise over in shape {x.shape}")
-    if (weight is None) != (bias is None):
-        weight = Tensor(bias.array * 0 + 1) if weight is None else weight
-        bias = Tensor(weight.array * 0) if bias is None else bias
-    if weight is not None:
-        if weight.numel() != math.prod(shape):
-            raise ValueError(f"{name}: weight of shape {weight.shape} does not fit input {x.shape}")
-        weight, bias = weight.reshape(shape), bias.reshape(shape)
+    weight, bias = _reshaped(name, x, weight, bias, shape)
     how = {"dims": dims, "eps": eps, "on_statistics": on_statistics}
     if slope is None:
         return _standardize(x, weight, bias, **how)
-    if not 0 <= slope <= 1:
+    return _standardize_activated(x, weight, bias, **how, slope=_checked(name, slope))
+
+
+def _reshaped(name, x, weight, bias, shape):
+    """γ and β in a shape that broadcasts against x: both, or neither."""
+    if weight is None and bias is None:
+        return None, None
+    weight = Tensor(bias.array * 0 + 1) if weight is None else weight
+    bias = Tensor(weight.array * 0) if bias is None else bias
+    if weight.numel() != math.prod(shape):
+        raise ValueError(f"{name}: weight of shape {weight.shape} does not fit input {x.shape}")
+    return weight.reshape(shape), bias.reshape(shape)
+
+
+def _checked(name, slope):
+    if slope is not None and not 0 <= slope <= 1:
         raise ValueError(f"{name}: expected a slope from 0 to 1, got {slope}")
-    return _standardize_activated(x, weight, bias, **how, slope=float(slope))
+    return None if slope is None else float(slope)
 
 
 def _per_channel(x):
@@ -102,11 +131,10 @@ def batch_norm(
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected (N, C) or (N, C, ...), got shape {x.shape}")
     if not training and running_mean is not None:
-        scale = rsqrt(running_var + eps)
-        scale = scale if weight is None else weight * scale
-        shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        out = x * scale.reshape(_per_channel(x)) + shift.reshape(_per_channel(x))
-        return out if slope is None else leaky_relu(out, slope)
+        mean, var = (t.reshape(_per_channel(x)).array for t in (running_mean, running_var))
+        weight, bias = _reshaped("batch_norm", x, weight, bias, _per_channel(x))
+        slope = _checked("batch_norm", slope)
+        return _standardize_given(x, weight, bias, mean=mean, var=var, eps=eps, slope=slope)
     dims = (0, *range(2, x.ndim))
     count = x.numel() // max(x.shape[1], 1)
     if count <= 1:

@@ -10,7 +10,7 @@ from .conv import (
     conv_transpose2d_gradients,
 )  # fmt: skip
 from .memory import keep_freed_memory
-from .norm import standardize, standardize_gradient
+from .norm import standardize, standardize_given, standardize_gradient
 from .optim import adam_step
 from .product import linear_gradients, matmul
 from .threads import get_num_threads, set_num_threads
@@ -21,7 +21,8 @@ __all__ = [
     "conv2d_weight_grad", "conv_transpose2d_gradients",
     "get_num_threads", "keep_freed_memory", "leaky_relu", "leaky_relu_gradient",
     "linear_gradients", "matmul", "relu",
-    "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_gradient",
+    "set_num_threads", "set_workspace_limit", "sigmoid", "standardize", "standardize_given",
+    "standardize_gradient",
     "tanh", "tanh_gradient", "workspace_bytes", "workspace_limit",
 ]  # fmt: skip
 

@@ -46,7 +46,22 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     mean = mean.astype(x.dtype)
     scale = rstd if weight is None else rstd * weight.reshape(-1)
     shift = -mean * scale if bias is None else bias.reshape(-1) - mean * scale
-    out, (scale, shift) = np.empty(rows.shape, x.dtype), _repeated(rows, scale, shift)
+    out = _scaled(rows, scale, shift, slope)
+    return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
+
+
+def standardize_given(x, weight, bias, mean, rstd, slope=None):
+    """As `portable.standardize_given`, for μ and 1/σ per channel."""
+    rows = _pixel_rows(x, (0, *range(2, x.ndim)))
+    if rows is None:
+        return portable.standardize_given(x, weight, bias, mean, rstd, slope)
+    scale, shift = portable.scale_and_shift(x, weight, bias, mean, rstd)
+    return _as_images(_scaled(rows, scale.reshape(1, -1), shift.reshape(1, -1), slope), x)
+
+
+def _scaled(rows, scale, shift, slope):
+    """scale·x + shift per set and channel, or LeakyReLU of it."""
+    out, (scale, shift) = np.empty(rows.shape, rows.dtype), _repeated(rows, scale, shift)
 
     def apply(b, part):
         piece = np.multiply(rows[b, part], scale[b], out=out[b, part])
@@ -55,7 +70,7 @@ def standardize(x, weight, bias, dims, eps, slope=None):
             leaky_relu_piece(piece, piece, slope)
 
     _for_pieces(rows.shape, apply)
-    return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
+    return out
 
 
 def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope=None):
