@@ -164,6 +164,8 @@ def test_empty(N, C, O, dtype):
         )
         y, dx = conv.conv2d(x, w, s, p, d, 1), conv.conv2d_input_grad(g, w, (8, 8), s, p, d, 1)
         dw = conv.conv2d_weight_grad(x, g, k, s, p, d, 1)
+        for a, b in zip(conv.conv_transpose2d_gradients(g, w, x, s, p, d, 1), (g, w), strict=True):
+            assert a.shape == b.shape and not a.any() and a.dtype == dtype
         assert y.shape == g.shape and not y.any() and y.dtype == dtype
         assert dx.shape == x.shape and not dx.any()
         assert dw.shape == w.shape and not dw.any()
@@ -177,7 +179,11 @@ def test_float16_goes_by_float32():
     g = np.ones(y.shape, np.float16)
     dx = conv.conv2d_input_grad(g, w.astype(np.float16), (8, 8), *rest)
     dw = conv.conv2d_weight_grad(x.astype(np.float16), g, (3, 3), *rest)
-    for value, expected in zip((y, dx, dw), reference(x, w, g, *rest), strict=True):
+    both = conv.conv2d_gradients(x.astype(np.float16), w.astype(np.float16), g, *rest)
+    also = conv.conv_transpose2d_gradients(g, w.astype(np.float16), x.astype(np.float16), *rest)
+    exact = reference(x, w, g, *rest)
+    expected_of_all = *exact, *exact[1:], exact[0], exact[2]
+    for value, expected in zip((y, dx, dw, *both, *also), expected_of_all, strict=True):
         assert value.dtype == np.float16
         assert error(value, expected) < 2e-3
 

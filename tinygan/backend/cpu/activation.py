@@ -85,7 +85,7 @@ def sigmoid(x):
 
     def piece(out, x):
         np.negative(x, out=out)
-        np.minimum(out, limit, out=out)
+        np.clip(out, -limit, limit, out=out)
         np.exp(out, out=out)
         out += 1
         np.reciprocal(out, out=out)

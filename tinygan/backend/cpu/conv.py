@@ -153,12 +153,16 @@ def conv2d_gradients(x, weight, g, stride, padding, dilation, groups):
 def conv_transpose2d_gradients(y, weight, g, stride, padding, dilation, groups):
     """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
     rest = (stride, padding, dilation, groups)
-    path = chosen_path(g.shape, weight.shape, *rest, g.dtype)
-    if path == "direct":
+    if g.dtype == np.float16:
         dy = conv2d(g, weight, *rest)[:, :, : y.shape[2], : y.shape[3]]
         return dy, conv2d_weight_grad(g, y, weight.shape[2:], *rest)
+    path = chosen_path(g.shape, weight.shape, *rest, g.dtype)
     y, weight, g = channels_last(y), channels_last(weight), channels_last(g)
-    dy, dw = winograd.conv_transpose2d_gradients(y, weight, g, stride, padding, m=int(path[-1]))
+    if path == "direct":
+        dy, dw = direct.conv_transpose2d_gradients(y, weight, g, *rest)
+    else:
+        m = int(path[-1])
+        dy, dw = winograd.conv_transpose2d_gradients(y, weight, g, stride, padding, m=m)
     return channels_first(dy), channels_first(dw)
 
 

@@ -24,7 +24,7 @@ from .layout import Piece, cut, output_size, padded_rows, windows
 from .threads import parallel_for, threads_for
 from .workspace import scratch
 
-__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"]
+__all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d_gradients"]
 
 _PIECE_BYTES = 1 << 20  # of the matrix of windows made at a time
 
@@ -93,8 +93,9 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups):
     return dx
 
 
-def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
-    """x (N, H, W, C), g (N, oh, ow, O) -> dw (O, kh, kw, C / groups)."""
+def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups, also=None):
+    """x (N, H, W, C), g (N, oh, ow, O) -> dw (O, kh, kw, C / groups). With `also`, call
+    `also(piece, columns)` for every piece of the batch while its windows are in the cache."""
     N, H, W, C = x.shape
     _, oh, ow, O = g.shape
     dw = np.empty((O, *kernel_size, C // groups), x.dtype)
@@ -117,6 +118,8 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
         mine = pieces[len(pieces) * share // shares : len(pieces) * (share + 1) // shares]
         for number, piece in enumerate(mine):
             columns = _columns(x, piece, ow, kernel_size, stride, padding, dilation, groups)
+            if also:
+                also(piece, columns)
             rows = _group_rows(g, piece, groups).transpose(0, 2, 1)
             if number == 0:
                 np.matmul(rows, columns, out=sums[share])
@@ -128,6 +131,24 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
     parallel_for(work, shares)
     np.sum(sums, axis=0, out=dw.reshape(sums.shape[1:]))
     return dw
+
+
+def conv_transpose2d_gradients(y, weight, g, stride, padding, dilation, groups):
+    """dy and dw of x = conv2d_input_grad(y, weight), g being the gradient of x: where it has few
+    channels, and gathering its windows takes longest, they are gathered once for both."""
+    _, *kernel_size, C = weight.shape
+    rest = (stride, padding, dilation, groups)
+    one_product = _is_one_product(g.shape[1:3], kernel_size, stride, padding, groups)
+    if one_product or not _few_channels(kernel_size[1], C, groups) or 0 in (y.size, g.size):
+        dy = conv2d(g, weight, *rest)[:, : y.shape[1], : y.shape[2]]
+        return np.ascontiguousarray(dy), conv2d_weight_grad(g, y, kernel_size, *rest)
+    dy, w = np.empty(y.shape, y.dtype), _group_matrices(weight, groups).transpose(0, 2, 1)
+
+    def write_dy(piece: Piece, columns) -> None:
+        matmul_tall(columns, w, _group_rows(dy, piece, groups))
+
+    dw = conv2d_weight_grad(g, y, kernel_size, *rest, also=write_dy)
+    return dy, dw
 
 
 def _threads(y: np.ndarray, weight: np.ndarray) -> int:
