@@ -1,10 +1,10 @@
 """Activations and their derivatives, in pieces that stay in the cache, on all threads.
 
 NumPy's vectorised inner loops differ widely in speed: `maximum` of an array and a scalar takes five
-times as long as of two arrays, and `where` a hundred times as long as arithmetic, because it
-branches on every element. So the scalar 0 is a block of zeros here, and a choice is a clip or a
-multiplication:
+times as long as of two arrays or as `clip`, and `where` a hundred times as long as arithmetic,
+because it branches on every element. So a choice is a clip or a multiplication:
 
+    relu(x)         = clip(x, 0, ∞)
     leaky_relu(x)   = max(x, s·x)
     its gradient    = g·clip(∞·y, s, 1)
 
@@ -14,18 +14,16 @@ where ∞ is a number so large that any y but a denormal one is carried past the
 import numpy as np
 
 from .. import portable
-from .pieces import PIECE, new_in_pieces
+from .pieces import new_in_pieces
 from .workspace import scratch
 
-_zeros = {np.dtype(t): np.zeros(2 * PIECE, t) for t in ("float32", "float64")}
-_huge = {dtype: np.finfo(dtype).max for dtype in _zeros}
+_huge = {np.dtype(t): np.finfo(t).max for t in ("float32", "float64")}
 
 
 def relu(x):
-    if x.dtype not in _zeros:
+    if x.dtype not in _huge:
         return portable.relu(x)
-    zeros = _zeros[x.dtype]
-    return new_in_pieces(lambda out, x: np.maximum(x, zeros[: x.size].reshape(x.shape), out=out), x)
+    return new_in_pieces(lambda out, x: x.clip(0, np.inf, out=out), x)
 
 
 def leaky_relu(x, slope):
@@ -36,11 +34,9 @@ def leaky_relu(x, slope):
 
 def leaky_relu_piece(out, x, slope):
     """out = max(x, slope·x), for 0 ≤ slope ≤ 1; may be x itself."""
-    if slope or x.dtype not in _zeros:
-        scaled = np.multiply(x, slope, out=_term(x))
-    else:
-        scaled = _zeros[x.dtype][: x.size].reshape(x.shape)
-    return np.maximum(x, scaled, out=out)
+    if not slope:
+        return x.clip(0, np.inf, out=out)
+    return np.maximum(x, np.multiply(x, slope, out=_term(x)), out=out)
 
 
 def leaky_relu_gradient(g, y, slope):
@@ -79,7 +75,7 @@ def tanh_gradient(g, y):
 
 def sigmoid(x):
     """1 / (1 + e⁻ˣ), the exponent cut where e⁻ˣ would overflow."""
-    if x.dtype not in _zeros:
+    if x.dtype not in _huge:
         return portable.sigmoid(x)
     limit = 88.0 if x.dtype == np.float32 else 700.0
 

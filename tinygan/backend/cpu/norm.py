@@ -25,11 +25,12 @@ import numpy as np
 from .. import portable
 from .activation import leaky_relu_piece, mask_gradient_piece
 from .layout import channels_last
-from .pieces import PIECE, shared
+from .pieces import shared
 from .threads import parallel_for, single_threaded_blas
 from .workspace import scratch
 
 _ROW = 8192  # elements, at least, that a vector per channel is applied to at a time
+_PIECE = 1 << 19  # elements of a piece; with smaller ones two threads wait for each other too often
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
 _SAFE = 4.0  # μ²/σ² up to which one pass over the numbers gives both
 
@@ -164,7 +165,7 @@ def _like(piece, name):
 
 
 def _pieces_of(shape):
-    length = max(1, min(shape[1], 2 * PIECE // shape[2]))
+    length = max(1, min(shape[1], _PIECE // shape[2]))
     return length, -(-shape[1] // length)
 
 
