@@ -31,7 +31,7 @@ def fast_gaussians(kind, bias, means, whiten, centre):
     k, d = means.shape
     if kind == "tied":
         return _SharedQuadratic(bias, means, whiten, centre)
-    if kind == "full" and d > 24 and k < 20:
+    if kind == "full" and d > 24 and k < d // 2 - 4:
         return _TriangularWhitening(bias, means, whiten, centre)
     return _Features(bias, means, whiten, centre)
 
