@@ -83,5 +83,6 @@ def units(kl: dict[str, np.ndarray]):
         label = f"{name}: {values.sum():.1f} nats in all"
         axes.bar(at, np.sort(values)[::-1], 0.8 / len(kl), label=label)
     axes.set(xlabel="unit of the code, the busiest first", ylabel="KL in nats")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=8)
     return drawn(figure)
