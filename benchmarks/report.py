@@ -133,14 +133,23 @@ def plot(table, path):
     axes = figure.add_subplot()
     ratios = [r["ratio"] for r in rows]
     colours = ["#4c8c4a" if ratio >= 1 else "#c77b39" for ratio in ratios]
-    axes.barh([r["name"] for r in rows], ratios, color=colours)
+    axes.barh([r["name"] for r in rows], [r - 1 for r in ratios], left=1, color=colours)
     for i, r in enumerate(rows):
-        axes.plot(r["spread"], [i, i], color="0.2", linewidth=1.2)
-        axes.text(
-            max(r["spread"][1], r["ratio"]) * 1.03, i, f"{r['ratio']:.2f}", va="center", fontsize=8
+        (low, high), ratio = r["spread"], r["ratio"]
+        axes.plot([low, high], [i, i], color="0.2", linewidth=1.2)
+        at, side = (
+            (max(high, ratio) * 1.03, "left") if ratio >= 1 else (min(low, ratio) / 1.03, "right")
         )
+        axes.text(at, i, f"{ratio:.2f}", va="center", ha=side, fontsize=8)
     axes.axvline(1, color="0.3", linewidth=1)
     axes.set_xscale("log")
+    ticks = [
+        t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if min(ratios) / 2 < t < max(ratios) * 2
+    ]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(min(ratios) / 1.6, max(ratios) * 1.4)
+    axes.margins(y=0.01)
     axes.set_xlabel("peer's time ÷ tinygan's (right of the line, tinygan is faster)")
     axes.set_title(
         "{cpu}, {threads} threads, {date}".format(**table["machine"]),
