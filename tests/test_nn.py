@@ -614,3 +614,17 @@ def test_from_pretrained_rows():
     assert not layer.weight.requires_grad
     np.testing.assert_array_equal(layer(tg.tensor([3, 0])).numpy(), table.numpy()[[3, 0]])
     assert nn.Embedding.from_pretrained(table, freeze=False).weight.requires_grad
+
+
+def test_gradients_in_evaluation_are_by_the_statistics_of_the_forward_pass():
+    norm, x = nn.BatchNorm2d(3), tg.randn(4, 3, 2, 2)
+    norm.eval()
+    expected = norm(x)
+    expected.sum().backward()
+    expected = norm.weight.grad.numpy().copy()
+    norm.zero_grad()
+    y = norm(x)
+    norm.train()
+    norm(x + 5)  # moves the running statistics
+    y.sum().backward()
+    np.testing.assert_array_equal(norm.weight.grad.numpy(), expected)

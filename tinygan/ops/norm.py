@@ -36,14 +36,17 @@ def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shap
 
 def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out, slope):
     if is_grad_enabled():
-        if slope is not None:
-            g = leaky_relu_gradient(g, out, slope=slope)
-        return _recorded_gradient(g, x, weight, dims, eps, bias_shape)
+        return _recorded_gradient(_before(g, out, slope), x, weight, dims, eps, bias_shape)
     gamma, result = (None if t is None else t.array for t in (weight, out))
     grads = kernels(g.array).standardize_gradient(
         g.array, x.array, gamma, mean, rstd, dims, needed, result, slope
     )
     return [None if a is None else Tensor(a) for a in grads]
+
+
+def _before(g, out, slope):
+    """The gradient before the activation."""
+    return g if slope is None else leaky_relu_gradient(g, out, slope=slope)
 
 
 def _recorded_gradient(g, x, weight, dims, eps, bias_shape):
@@ -68,12 +71,8 @@ _standardize_activated = Op(
 
 def _given_forward(xp, x, weight, bias, *, mean, var, eps, slope):
     rstd = 1 / xp.sqrt(var + eps)
-    return kernels(x).standardize_given(x, weight, bias, mean, rstd, slope), {"rstd": rstd}
-
-
-def _before(g, out, slope):
-    """The gradient before the activation."""
-    return g if slope is None else leaky_relu_gradient(g, out, slope=slope)
+    saved = {"mean": mean.copy(), "rstd": rstd}  # later batches move the running statistics
+    return kernels(x).standardize_given(x, weight, bias, mean, rstd, slope), saved
 
 
 _standardize_given = Op(
