@@ -69,17 +69,10 @@ def check(
     out = layout.output_size(size, kernel, stride, padding, dilation)
     g = in_order(rng.standard_normal((N, O, *out)).astype(dtype), order)
     rest = (stride, padding, dilation, groups)
-    results = (
-        conv.conv2d(x, w, *rest),
-        conv.conv2d_input_grad(g, w, size, *rest),
-        conv.conv2d_weight_grad(x, g, kernel, *rest),
-        *conv.conv2d_gradients(x, w, g, *rest),
-        *conv.conv_transpose2d_gradients(g, w, x, *rest),
-    )
+    results, exact = all_directions(x, w, g, rest), all_expected(x, w, g, rest)
     tolerance = 1e-5 if dtype == np.float32 else 1e-13
-    y, dx, dw = reference(x, w, g, *rest)
     names = ("y", "dx", "dw", "dx with dw", "dw with dx", "y with dw", "dw with y")
-    for name, value, expected in zip(names, results, (y, dx, dw, dx, dw, y, dw), strict=True):
+    for name, value, expected in zip(names, results, exact, strict=True):
         assert value.shape == expected.shape, name
         assert value.dtype == dtype, name
         assert value.transpose(0, 2, 3, 1).flags.c_contiguous, name
@@ -175,15 +168,9 @@ def test_float16_goes_by_float32():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 3, 8, 8)), rng.standard_normal((4, 3, 3, 3))
     rest = ((1, 1), (1, 1), (1, 1), 1)
-    y = conv.conv2d(x.astype(np.float16), w.astype(np.float16), *rest)
-    g = np.ones(y.shape, np.float16)
-    dx = conv.conv2d_input_grad(g, w.astype(np.float16), (8, 8), *rest)
-    dw = conv.conv2d_weight_grad(x.astype(np.float16), g, (3, 3), *rest)
-    both = conv.conv2d_gradients(x.astype(np.float16), w.astype(np.float16), g, *rest)
-    also = conv.conv_transpose2d_gradients(g, w.astype(np.float16), x.astype(np.float16), *rest)
-    exact = reference(x, w, g, *rest)
-    expected_of_all = *exact, *exact[1:], exact[0], exact[2]
-    for value, expected in zip((y, dx, dw, *both, *also), expected_of_all, strict=True):
+    g = np.ones((2, 4, 8, 8), np.float16)
+    results = all_directions(x.astype(np.float16), w.astype(np.float16), g, rest)
+    for value, expected in zip(results, all_expected(x, w, g, rest), strict=True):
         assert value.dtype == np.float16
         assert error(value, expected) < 2e-3
 
@@ -255,8 +242,10 @@ def test_paths_run_what_they_say(monkeypatch):
     assert called == [direct.__name__, winograd.__name__, winograd.__name__]
 
 
-def all_directions(x, w, g):
-    rest = ((2, 2), (1, 1), (1, 1), 1)
+HALVING = ((2, 2), (1, 1), (1, 1), 1)
+
+
+def all_directions(x, w, g, rest=HALVING):
     size = x.shape[2:]
     return [
         *(conv.conv2d(x, w, *rest), conv.conv2d_input_grad(g, w, size, *rest)),
@@ -266,9 +255,9 @@ def all_directions(x, w, g):
     ]
 
 
-def all_expected(x, w, g):
+def all_expected(x, w, g, rest=HALVING):
     """What `all_directions` should give."""
-    y, dx, dw = reference(x, w, g, (2, 2), (1, 1), (1, 1), 1)
+    y, dx, dw = reference(x, w, g, *rest)
     return y, dx, dw, dx, dw, y, dw
 
 

@@ -134,7 +134,7 @@ class Plan:
         self.positions = [i for i in wanted if op.together or op.rules.get(names[i])]
         rules = [op.together] if op.together else [op.rules[names[i]] for i in self.positions]
         first = 2 if op.together else 1  # after g, and after `needed` where there is one
-        asked = [rule.__code__.co_varnames[first : rule.__code__.co_argcount] for rule in rules]
+        asked = [_asked(rule, first) for rule in rules]
         every = {name for names_ in asked for name in names_}
         self.keep = [i for i in range(count) if names[i] in every]
         self.keep_all = len(self.keep) == count
@@ -147,8 +147,8 @@ class Plan:
         ]
         self.at_once = None
         if op.at_once and len(self.positions) == len(op.inputs):
-            names_ = op.at_once.__code__.co_varnames[1 : op.at_once.__code__.co_argcount]
-            self.at_once = _bound(op.at_once, [self._getter(op, names, n, 0) for n in names_], _raw)
+            getters = [self._getter(op, names, name, None) for name in _asked(op.at_once, 1)]
+            self.at_once = _bound(_on_arrays(op.at_once), getters)
 
     def _getter(self, op, names, name, position):
         """A function of the node that fetches what a rule calls `name`."""
@@ -172,12 +172,13 @@ class Plan:
         return lambda node: node.keywords[name]
 
 
-def _bound(rule, getters, form=None):
-    """The rule as a function of (node, g, …) that fetches the rest of what it asks for, and brings
-    it into some form first.
-    """
-    if form is not None:
-        return lambda node, *given: rule(*map(form, given), *[form(get(node)) for get in getters])
+def _asked(rule, first):
+    """The names of a rule's arguments from number `first` on."""
+    return rule.__code__.co_varnames[first : rule.__code__.co_argcount]
+
+
+def _bound(rule, getters):
+    """The rule as a function of (node, g, …) that fetches the rest of what it asks for."""
     if not getters:
         return lambda node, *given: rule(*given)
     if len(getters) == 1:
@@ -194,5 +195,6 @@ def _picker(positions):
     return itemgetter(slice(start, stop))
 
 
-def _raw(x):
-    return x.array if isinstance(x, Tensor) else x
+def _on_arrays(kernel):
+    """The kernel as a function of tensors."""
+    return lambda *given: kernel(*[x.array if isinstance(x, Tensor) else x for x in given])

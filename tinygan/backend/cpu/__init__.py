@@ -8,7 +8,7 @@ from .conv import (
     conv2d_input_grad,
     conv2d_weight_grad,
     conv_transpose2d_gradients,
-)  # fmt: skip
+)
 from .memory import keep_freed_memory
 from .norm import standardize, standardize_given, standardize_gradient
 from .optim import adam_step

@@ -154,8 +154,8 @@ def conv_transpose2d_gradients(y, weight, g, stride, padding, dilation, groups):
     """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
     rest = (stride, padding, dilation, groups)
     if g.dtype == np.float16:
-        dy = conv2d(g, weight, *rest)[:, :, : y.shape[2], : y.shape[3]]
-        return dy, conv2d_weight_grad(g, y, weight.shape[2:], *rest)
+        grads = conv_transpose2d_gradients(_float32(y), _float32(weight), _float32(g), *rest)
+        return tuple(grad.astype(g.dtype) for grad in grads)
     path = chosen_path(g.shape, weight.shape, *rest, g.dtype)
     y, weight, g = channels_last(y), channels_last(weight), channels_last(g)
     if path == "direct":

@@ -45,8 +45,8 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     mean, var = _statistics(rows, x.shape[1])
     rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
     mean = mean.astype(x.dtype)
-    scale = rstd if weight is None else rstd * weight.reshape(-1)
-    shift = -mean * scale if bias is None else bias.reshape(-1) - mean * scale
+    gamma, beta = (None if a is None else a.reshape(-1) for a in (weight, bias))
+    scale, shift = portable.scale_and_shift(x, gamma, beta, mean, rstd)
     out = _scaled(rows, scale, shift, slope)
     return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
 

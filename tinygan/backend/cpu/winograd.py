@@ -172,15 +172,21 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, m):
 
     def work(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
-            reached = tiles.reaching(piece)
-            q = scratch_matrix("Q", tiles.n**2, tiles.count(reached) * O)
-            tiles.transform_output(g, reached, q)
+            q = _reaching_q(g, piece, tiles)
             ready.wait()
             _write_input_grad(q, u, dx, piece, padding, tiles)
 
     with transformed_weight(weight, tiles, tiles.threads(N, K, O), transposed=False) as (u, ready):
         parallel_loops(ready, Loop(work, len(pieces)))
     return dx
+
+
+def _reaching_q(g, piece: Piece, tiles: _Tiles):
+    """Q = A g (n², tiles O) of all tiles that reach into the piece."""
+    reached = tiles.reaching(piece)
+    q = scratch_matrix("Q", tiles.n**2, tiles.count(reached) * g.shape[3])
+    tiles.transform_output(g, reached, q)
+    return q
 
 
 def _write_input_grad(q, u, dx, piece: Piece, padding, tiles: _Tiles) -> None:
@@ -245,10 +251,8 @@ def conv2d_gradients(x, weight, g, stride, padding, m):
     dx, dw = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
 
     def write_dx(piece: Piece, v, q) -> None:
-        reached = tiles.reaching(piece)
-        if reached != piece:
-            q = scratch_matrix("Q", tiles.n**2, tiles.count(reached) * O)
-            tiles.transform_output(g, reached, q)
+        if tiles.reaching(piece) != piece:
+            q = _reaching_q(g, piece, tiles)
         ready.wait()
         _write_input_grad(q, u, dx, piece, padding, tiles)
 
