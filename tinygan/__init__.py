@@ -9,6 +9,7 @@ tensor([2., 4.])
 
 import numpy as _np
 
+from . import compat as _compat
 from . import io, nn, ops, optim
 from .autograd import (
     AnomalyError,
@@ -44,3 +45,5 @@ float16, float32, float64 = _np.dtype("float16"), _np.dtype("float32"), _np.dtyp
 int32, int64, bool_ = _np.dtype("int32"), _np.dtype("int64"), _np.dtype("bool")
 
 __version__ = "0.1.0"
+
+_compat.install()
