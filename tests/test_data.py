@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import re
 import struct
 import tarfile
@@ -17,6 +18,7 @@ from PIL import Image
 
 import tinygan as tg
 from tinygan import data
+from tinygan.backend.cpu import get_num_threads, set_num_threads
 from tinygan.data import DataError, cache, captions, mixtures, web
 from tinygan.data.resize import resize
 
@@ -628,45 +630,124 @@ BAD_PICTURES = [
     ("truncated", "is a damaged picture"),
     ("empty", "is empty"),
     ("binary", "is not a picture .* it begins with 01 02 03 04"),
-    ("size", "is 32×32, but 00.png is 24×20; say size=64 or so to crop and resize all"),
-    ("grey", "is grey, but 00.png is in colour; say channels=3 or channels=1"),
+    ("size", "is 32×32 in colour.* 24×20 in colour"),
+    ("grey", "is 24×20 grey.* 24×20 in colour"),
 ]
 
 
+@pytest.mark.parametrize("name", ["00.png", "05.png", "11.png"])
 @pytest.mark.parametrize(("what", "message"), BAD_PICTURES)
-def test_bad_pictures_are_named_or_skipped_and_counted(twelve, what, message):
-    damage(twelve / "05.png", what)
-    with pytest.raises(DataError, match=rf"05\.png: {message}"):
+def test_damaged_pictures_are_named_or_left_out_and_counted(twelve, name, what, message):
+    whole = data.open(twelve).take(12)["x"]
+    damage(twelve / name, what)
+    if (name, what) in (("00.png", "size"), ("00.png", "grey")):  # then the second is odd
+        name, message = "01.png", "but 00.png is"
+    with pytest.raises(DataError, match=rf"{name}: .*{message}"):
+        data.open(twelve).take(12)
+    left = data.open(twelve, skip_damaged=True)
+    (line,) = left.skipped
+    assert len(left) == 11 and "11 of (3, 20, 24), 1 damaged left out>" in repr(left)
+    if name != "01.png":
+        assert re.search(rf"{name}: {message}", line)
+    kept = [i for i in range(12) if f"{i:02d}.png:" not in line]
+    np.testing.assert_array_equal(left.take(11)["x"], whole[kept])
+
+
+def test_what_to_do_about_pictures_that_differ_is_said(twelve):
+    damage(twelve / "05.png", "size")
+    with pytest.raises(DataError, match="say size=64 or so to crop and resize all, or skip_damage"):
         data.open(twelve)
-    pictures = data.open(twelve, skip_bad=True)
-    with data.Loader(pictures, 4, skip_bad=True) as loader:
-        batches = [loader.next()["x"] for _ in range(6)]
-    assert all(batch.shape == (4, 3, 20, 24) for batch in batches)
-    assert list(loader.skipped) == [5] and re.search(message, loader.skipped[5])
-    with (
-        pytest.raises(DataError, match=r"05\.png"),
-        data.Loader(pictures, 4) as strict,
-    ):
-        for _ in range(3):
-            strict.next()
+    assert data.open(twelve, size=16).shape == (3, 16, 16)
+    damage(twelve / "05.png", "grey")
+    with pytest.raises(DataError, match="say channels=3 or channels=1 to make all alike, or skip_"):
+        data.open(twelve)
+    for channels in (1, 3):
+        alike = data.open(twelve, channels=channels)
+        assert alike.take(12)["x"].shape == (12, channels, 20, 24) and not alike.skipped
 
 
-def test_a_first_picture_that_is_bad_is_skipped_too(twelve):
-    damage(twelve / "00.png", "text")
-    assert data.open(twelve, skip_bad=True).shape == (3, 20, 24)
+def test_labels_and_splits_stay_as_they_were_where_pictures_are_left_out(tmp_path):
+    for i in range(60):
+        picture(tmp_path / "pets" / ("cat", "dog", "emu")[i % 3] / f"{i:02d}.png")
+    whole = {split: data.open(tmp_path / "pets", split) for split in ("train", "test")}
+    for i in (4, 7, 8, 30, 31):
+        damage(tmp_path / "pets" / ("cat", "dog", "emu")[i % 3] / f"{i:02d}.png", "truncated")
+    skipped = 0
+    for split, before in whole.items():
+        after = data.open(tmp_path / "pets", split, skip_damaged=True)
+        kept = [
+            i for i, file in enumerate(before._files)
+            if not any(str(file) in line for line in after.skipped)
+        ]  # fmt: skip
+        assert after.class_names == before.class_names == ("cat", "dog", "emu")
+        assert [after._files[i] for i in range(len(after))] == [before._files[i] for i in kept]
+        np.testing.assert_array_equal(after._labels, before._labels[kept])
+        skipped += len(after.skipped)
+    assert skipped == 5
 
 
-def test_skipping_does_not_depend_on_threads(twelve):
+def test_a_class_that_a_split_lacks_does_not_renumber_the_others(tmp_path):
+    for kind in ("a", "b", "c"):
+        picture(tmp_path / "p" / "train" / kind / "0.png")
+    picture(tmp_path / "p" / "test" / "c" / "1.png")
+    test = data.open(tmp_path / "p", "test")
+    assert test.class_names == ("a", "b", "c") and test.take(1)["label"].tolist() == [2]
+
+
+def test_leaving_out_depends_neither_on_threads_nor_on_a_resume(twelve):
     for name in ("03.png", "04.png", "11.png"):
         damage(twelve / name, "text")
-    runs = []
-    for prefetch in (0, 3):
-        pictures = data.open(twelve, skip_bad=True)
-        stream = tg.Stream(seed=4)
-        with data.Loader(pictures, 3, generator=stream, prefetch=prefetch, skip_bad=True) as loader:
+    runs, threads = [], get_num_threads()
+    for count in (1, 3):
+        set_num_threads(count)
+        loader = data.Loader(
+            data.open(twelve, skip_damaged=True), 3, generator=tg.Stream(seed=4), prefetch=count - 1
+        )
+        with loader:
             runs.append([loader.next()["x"].tobytes() for _ in range(12)])
-            assert sorted(loader.skipped) == [3, 4, 11]
+            if count == 1:
+                saved = {**loader.state(), "position": 0, "epoch": 2}
+    set_num_threads(threads)
     assert runs[0] == runs[1]
+    with data.Loader(data.open(twelve, skip_damaged=True), 3) as loader:
+        loader.restore(saved)
+        assert [loader.next()["x"].tobytes() for _ in range(6)] == runs[0][6:]
+    damage(twelve / "05.png", "text")
+    with pytest.raises(DataError, match="of 9 items, but twelve has 8; resume with the data"):
+        data.Loader(data.open(twelve, skip_damaged=True), 3).restore(saved)
+
+
+def test_links_are_followed_once(tmp_path):
+    for name in ("a/0.png", "a/1.png", "b/2.png"):
+        picture(tmp_path / "p" / name)
+    picture(tmp_path / "elsewhere" / "3.png")
+    whole = data.open(tmp_path / "p")
+    (tmp_path / "p" / "a" / "self").symlink_to(tmp_path / "p", target_is_directory=True)
+    (tmp_path / "p" / "a" / "up").symlink_to("..", target_is_directory=True)
+    (tmp_path / "p" / "Alias").symlink_to(tmp_path / "p" / "b", target_is_directory=True)
+    looped = data.open(tmp_path / "p")
+    assert looped._files == whole._files and looped.class_names == ("a", "b")
+    (tmp_path / "p" / "c").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "p" / "d").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    linked = data.open(tmp_path / "p")
+    assert len(linked) == 4 and linked.class_names == ("a", "b", "c")
+
+
+def test_names_that_are_not_utf8_are_read_and_can_be_printed(tmp_path):
+    home = os.fsencode(tmp_path) + b"/caf\xe9"
+    for kind in (b"chat", b"\xe2ne"):
+        os.makedirs(os.path.join(home, kind))
+        for i in range(2):
+            os.rename(picture(tmp_path / "one.png"), os.path.join(home, kind, b"%d.png" % i))
+    found = data.open(os.fsdecode(home))
+    assert len(found) == 4 and found.take(4)["label"].tolist() == [0, 0, 1, 1]
+    texts = [found.name, *found.class_names, repr(found)]
+    with open(os.path.join(home, b"chat", b"0.png"), "wb"):
+        pass
+    with pytest.raises(DataError, match=r"0\.png: is empty") as caught:
+        data.open(os.fsdecode(home)).take(4)
+    texts += [str(caught.value), *data.open(os.fsdecode(home), skip_damaged=True).skipped]
+    assert len(texts) == 6 and all(text.encode() for text in texts) and "caf\\udce9" in texts[0]
 
 
 def test_a_bad_file_far_down_is_found_when_it_is_read(folder):
@@ -697,7 +778,7 @@ def test_folders_with_nothing_to_see(tmp_path):
     for i in range(3):
         (bad / f"{i}.png").write_text("text")
     with pytest.raises(DataError, match=r"bad: none of 3 pictures can be read; .*holds text"):
-        data.open(bad, skip_bad=True)
+        data.open(bad, skip_damaged=True)
     half = tmp_path / "half"
     picture(half / "train" / "a.png")
     (half / "test").mkdir()
@@ -718,8 +799,8 @@ def test_bad_requests_are_explained(tmp_path):
         (("digits", "heldout"), {}, "split must be one of train, test; got 'heldout'"),
         (("digits",), {"size": 3}, "size must be a whole number of at least 8, got 3"),
         (("digits",), {"n": 0}, "n must be at least 1, got 0"),
-        (("digits",), {"number": 3}, "unknown option 'number'"),
-        (("digits",), {"channels": 3}, "'channels' is for folders of pictures"),
+        (("digits",), {"channels": 3}, "'channels' is for files, but digits is drawn"),
+        (("digits",), {"skip_damaged": True}, "'skip_damaged' is for files, but digits is drawn"),
         ((one,), {}, r"one\.png: is a single picture; give the folder with many of them"),
         ((tmp_path / "x.txt",), {}, "is of no known kind, it begins with 68 65 6c 6c"),
         ((tmp_path / "none",), {}, "none: is empty"),
@@ -731,6 +812,32 @@ def test_bad_requests_are_explained(tmp_path):
     for arguments, options, message in cases:
         with pytest.raises(DataError, match=message):
             data.open(*arguments, **options)
+
+
+def test_channels_of_every_kind_of_file(tmp_path, mnist):
+    grey = data.open(mnist[0], channels=3).take(5)["x"]
+    assert data.open(mnist[0], channels=3).shape == (3, 28, 28) == grey.shape[1:]
+    np.testing.assert_array_equal(grey[:, 0], data.open(mnist[0]).take(5)["x"][:, 0])
+    np.testing.assert_array_equal(grey[:, 0], grey[:, 2])
+    colours = cifar_bytes(4, np.random.default_rng(0))
+    (tmp_path / "data_batch_1.bin").write_bytes(colours.tobytes())
+    rgb = colours[:, 1:].reshape(4, 3, 32, 32)
+    np.save(tmp_path / "a.npy", rgb)
+    np.savez(tmp_path / "b.npz", x=rgb / 255.0)
+    (tmp_path / "f").mkdir()
+    for i, one in enumerate(rgb):
+        Image.fromarray(one.transpose(1, 2, 0)).save(tmp_path / "f" / f"{i}.png")
+    for name in ("data_batch_1.bin", "a.npy", "b.npz", "f"):
+        one = data.open(tmp_path / name, channels=1)
+        expected = np.stack([Image.fromarray(p.transpose(1, 2, 0)).convert("L") for p in rgb])
+        assert one.shape == (1, 32, 32)
+        np.testing.assert_allclose(
+            one.take(4)["x"][:, 0], expected / 127.5 - 1, atol=0.6 / 127.5, err_msg=name
+        )
+        assert data.open(tmp_path / name, size=16, channels=1).shape == (1, 16, 16)
+    np.save(tmp_path / "points.npy", np.zeros((9, 2)))
+    with pytest.raises(DataError, match=r"channels=3 is for pictures .* the shape \(9, 2\)"):
+        data.open(tmp_path / "points.npy", channels=3)
 
 
 # -- resizing and downloading --------------------------------------------------------------------

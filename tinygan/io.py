@@ -43,6 +43,19 @@ _DTYPES = {
 class FileError(ValueError):
     """A file that cannot be loaded; the message names it and says why."""
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def printable(name) -> str:
+    """A text as every terminal and file can take it: bytes of a file's name that are not UTF-8, and
+    which Python keeps as lone surrogates, are spelled out.
+
+    >>> printable(os.fsdecode(bytes([99, 97, 102, 0xe9])))
+    'caf\\\\udce9'
+    """
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
 
 def save(obj, path, metadata: dict[str, str] | None = None) -> None:
     """Write a state dict, or nested dicts and lists with tensors and plain values, to a file.

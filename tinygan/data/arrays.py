@@ -25,7 +25,9 @@ class _Unit(ArrayDataset):
         return super()._converted(x.astype(np.float32) * 2 - 1)
 
 
-def arrays(path: Path, split: str, size, n) -> ArrayDataset:
+def arrays(
+    path: Path, split: str, size=None, n=None, channels=None, skip_damaged=False
+) -> ArrayDataset:
     """The data set in a `.npy` or `.npz` file; without a test part of its own it is divided."""
     found = {"x": _mapped(path)} if _is_npy(path) else _archive(path)
     own = f"x_{split}" in found
@@ -41,8 +43,8 @@ def arrays(path: Path, split: str, size, n) -> ArrayDataset:
     rows = np.arange(len(x)) if own else held_out(len(x), split)
     kind = _Unit if _unit_range(path, x) else ArrayDataset
     return kind(
-        path.stem, x, label, split=split, size=size if x.ndim == 4 else None, rows=rows[:n],
-        lazy=isinstance(x, np.memmap),
+        path.stem, x, label, split=split, size=size if x.ndim == 4 else None, channels=channels,
+        rows=rows[:n], lazy=isinstance(x, np.memmap),
     )  # fmt: skip
 
 

@@ -28,7 +28,9 @@ def is_cifar(path: Path) -> bool:
     return path.name.startswith(("data_batch", "test_batch")) or size % _RECORD == 0
 
 
-def cifar(path: Path, split: str, size, n) -> ArrayDataset:
+def cifar(
+    path: Path, split: str, size=None, n=None, channels=None, skip_damaged=False
+) -> ArrayDataset:
     """The data set in a folder of batches, or in one file, which is divided."""
     files = [path] if path.is_file() else find(path)
     test = [p for p in files if p.name.startswith("test")]
@@ -39,7 +41,7 @@ def cifar(path: Path, split: str, size, n) -> ArrayDataset:
     rows = held_out(len(records), split) if divided else np.arange(len(records))
     return ArrayDataset(
         path.resolve().name, records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0].astype(np.int64),
-        split=split, class_names=NAMES, size=size, rows=rows[:n],
+        split=split, class_names=NAMES, size=size, channels=channels, rows=rows[:n],
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ when it is read, so that a loader can read it ahead, twice, or from several thre
 
 import numpy as np
 
+from ..io import printable
 from .resize import central_square, resize
 
 SPLITS = ("train", "test")
@@ -15,16 +16,20 @@ _HELD_OUT = 10  # where the files name no test set, every tenth item is kept for
 class DataError(ValueError):
     """Data that cannot be used; the message names the file and says why."""
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
 
 class Dataset:
     """The interface of all data sets.
 
     `name`; `split`; `shape`, (C, H, W) for images and (2,) for points; `classes`, their number, or
     None; `class_names`. `lazy` says that a batch costs reading or decoding files, which a loader
-    then does ahead in threads.
+    then does ahead in threads. `skipped` has a line for each item that `skip_damaged` left out.
     """
 
     name, split, shape = "", "train", ()
+    skipped: tuple[str, ...] = ()
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
     lazy = True
@@ -46,15 +51,17 @@ class Dataset:
 
     def __repr__(self):
         classes = f", {self.classes} classes" if self.classes else ""
-        return f"<{self.name}, {self.split}: {len(self):,} of {self.shape}{classes}>"
+        skipped = f", {len(self.skipped):,} damaged left out" if self.skipped else ""
+        return f"<{self.name}, {self.split}: {len(self):,} of {self.shape}{classes}{skipped}>"
 
 
 class ArrayDataset(Dataset):
     """A data set in arrays: in memory, or mapped from a file (then pass `lazy=True`).
 
     x: uint8 images (N, C, H, W), or floats, which are kept as they are. `size` crops images to
-    their central square and resizes it; `rows` says which rows belong to the set, else all. `more`
-    holds further columns of N rows each.
+    their central square and resizes it; `channels`, 1 or 3, makes them grey or gives them three
+    channels; `rows` says which rows belong to the set, else all. `more` holds further columns of N
+    rows each.
 
     >>> data = ArrayDataset("two", np.array([[[[0]]], [[[255]]]], np.uint8))
     >>> data.batch([1, 0])["x"].ravel().tolist()
@@ -63,18 +70,25 @@ class ArrayDataset(Dataset):
 
     def __init__(
         self, name, x, label=None, *, split="train", class_names=None, lazy=False, size=None,
-        rows=None, **more,
+        channels=None, rows=None, **more,
     ):  # fmt: skip
-        self.name, self.split, self.lazy = name, split, lazy
+        if channels is not None and (channels not in (1, 3) or x.ndim != 4):
+            raise DataError(
+                f"{name}: channels={channels!r} is for pictures (N, C, H, W), 1 for grey or 3 for "
+                f"colour; these data have the shape {tuple(x.shape)}"
+            )
+        self.name, self.split, self.lazy = printable(name), split, lazy
         columns = {"x": x, "label": label, **more}
         self._columns = {key: array for key, array in columns.items() if array is not None}
         for key, array in self._columns.items():
             if len(array) != len(x):
                 raise DataError(f"{name}: {len(x):,} items, but {len(array):,} rows of {key!r}")
-        self._size, self._rows = size, rows
-        self.shape = (int(x.shape[1]), size, size) if size else tuple(map(int, x.shape[1:]))
+        self._size, self._channels, self._rows = size, channels, rows
+        self.shape = tuple(map(int, x.shape[1:]))
+        if len(self.shape) == 3:
+            self.shape = (channels or self.shape[0], *((size, size) if size else self.shape[1:]))
         if class_names is not None:
-            self.class_names = tuple(class_names)
+            self.class_names = tuple(map(printable, class_names))
             self.classes = len(self.class_names)
         elif label is not None:
             self.classes = int(label.max()) + 1 if len(label) else 0
@@ -92,7 +106,7 @@ class ArrayDataset(Dataset):
         return out
 
     def _converted(self, x):
-        x = scaled(x)
+        x = in_channels(scaled(x), self._channels)
         return resize(central_square(x), self._size) if self._size else x
 
 
@@ -104,6 +118,17 @@ def scaled(x: np.ndarray) -> np.ndarray:
     out /= np.float32(127.5)
     out -= 1
     return out
+
+
+def in_channels(x: np.ndarray, channels: int | None) -> np.ndarray:
+    """(N, C, H, W) → (N, channels, H, W): grey is repeated, colour becomes its brightness
+    0.299 R + 0.587 G + 0.114 B.
+    """
+    if channels in (None, x.shape[1]):
+        return x
+    if channels == 3:
+        return np.repeat(x, 3, axis=1)
+    return np.einsum("nchw,c->nhw", x, np.array([0.299, 0.587, 0.114], x.dtype))[:, None]
 
 
 def held_out(n: int, split: str) -> np.ndarray:

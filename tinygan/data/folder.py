@@ -2,16 +2,21 @@
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
+from ..backend.cpu import get_num_threads
+from ..io import printable
 from .dataset import DataError, Dataset, held_out, scaled
 from .picture import decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _SPLITS = {"train": ("train", "training"), "test": ("test", "val", "valid", "validation")}
 _PROBES = 16  # pictures that are looked at when the folder is opened
+_PIECE = 1024  # pictures that are queued at once when all are looked at
 
 
 class FolderDataset(Dataset):
@@ -21,29 +26,41 @@ class FolderDataset(Dataset):
     without, all must be equal in size. All must be grey (one channel) or all in colour (three),
     unless `channels` says which they become. Folders `train` and `test` (or `val`) are the splits,
     else a tenth is held out. If all pictures lie in two or more folders, these are their classes.
+    `n` takes the first so many.
+
+    `skip_damaged` decodes every picture once at the beginning and leaves out those that cannot be
+    read, and those whose shape is not the one that most have; `skipped` names them. Splits and
+    classes are as if they were there.
     """
 
     def __init__(
-        self, path, split="train", size=None, n=None, channels=None, crop=None, skip_bad=False
+        self, path, split="train", size=None, n=None, channels=None, crop=None, skip_damaged=False
     ):
         if channels not in (None, 1, 3):
             raise DataError(f"{path}: channels must be 1 (grey) or 3 (colour), got {channels!r}")
         if crop and not size:
             raise DataError(f"{path}: crop={crop} needs size as well: what the crop is resized to")
-        self.name, self.split = Path(path).resolve().name, split
-        self._size, self._channels, self._crop = size, channels, crop
-        base, divided = _part(Path(path), split)
-        self._files = pictures(base)
-        if not self._files:
+        self.name, self.split = printable(Path(path).resolve().name), split
+        self._how = {"channels": channels, "size": size, "crop": crop}
+        parts = _parts(Path(path))
+        base = parts.get(split, Path(path))
+        files = pictures(base)
+        if not files:
             raise DataError(f"{base}: holds no pictures; {_contents(base)}")
-        labels = self._classes(base)
-        if divided:
-            rows = held_out(len(self._files), split)
-            self._files = [self._files[i] for i in rows]
-            labels = None if labels is None else labels[rows]
-        self._files, self._labels = self._files[:n], labels
-        self._model = None
-        self._look(skip_bad)
+        names = _classes({base: files, **{p: pictures(p) for p in parts.values() if p != base}})
+        rows = np.arange(len(files)) if parts else held_out(len(files), split)
+        self._files = [files[i] for i in rows[:n]]
+        if skip_damaged:
+            self._keep_readable(base)
+        self._labels = None
+        if names:
+            self.class_names, self.classes = tuple(map(printable, names)), len(names)
+            kinds = [names.index(_kind(base, file)) for file in self._files]
+            self._labels = np.array(kinds, np.int64)
+        self._model = self._files[0]
+        self.shape = decode(self._model, **self._how).shape
+        for file in self._files[:: max(len(self) // _PROBES, 1)]:  # to complain early
+            self._picture(file)
 
     def __len__(self):
         return len(self._files)
@@ -55,49 +72,54 @@ class FolderDataset(Dataset):
             out["label"] = self._labels[indices]
         return out
 
-    def _classes(self, base):
-        """Each file's folder as its class, if there are two or more and no file outside."""
-        places = [file.relative_to(base).parts for file in self._files]
-        names = sorted({parts[0] for parts in places if len(parts) > 1})
-        if len(names) < 2 or any(len(parts) == 1 for parts in places):
-            return None
-        self.class_names, self.classes = tuple(names), len(names)
-        number = {name: i for i, name in enumerate(names)}
-        return np.array([number[parts[0]] for parts in places], np.int64)
-
-    def _look(self, skip_bad):
-        """Take the shape from the first picture, and look at some more, to complain early."""
-        error = None
-        for i in range(0, len(self), 1 if skip_bad else max(len(self) // _PROBES, 1)):
-            try:
-                self._picture(self._files[i])
-            except DataError as reason:
-                if not skip_bad:
-                    raise
-                error = reason
-            if skip_bad and self._model is not None:
-                return
-        if self._model is None:
-            raise DataError(f"{self.name}: none of {len(self):,} pictures can be read; {error}")
+    def _keep_readable(self, base):
+        """Leave out, and note in `skipped`, what cannot be read or has not the usual shape."""
+        looks = []
+        with ThreadPoolExecutor(get_num_threads(), thread_name_prefix="tinygan-data") as pool:
+            for i in range(0, len(self), _PIECE):
+                looks += pool.map(_look, self._files[i : i + _PIECE], repeat(self._how))
+        shapes = Counter(look for look in looks if isinstance(look, tuple))
+        if not shapes:
+            raise DataError(f"{base}: none of {len(self):,} pictures can be read; {looks[0]}")
+        usual, count = shapes.most_common(1)[0]
+        kept, skipped = [], []
+        for file, look in zip(self._files, looks):
+            if look == usual:
+                kept.append(file)
+            elif isinstance(look, tuple):
+                skipped.append(f"{file}: is {_said(look)}; {count:,} others are {_said(usual)}")
+            else:
+                skipped.append(look)
+        self._files, self.skipped = kept, tuple(map(printable, skipped))
 
     def _picture(self, path):
         """uint8 (C, H, W), of the same shape as the first."""
-        pixels = decode(path, self._channels, self._size, self._crop)
-        if self._model is None:
-            self._model, self.shape = path.name, pixels.shape
-        if pixels.shape[0] != self.shape[0]:
-            kinds = {1: "grey", 3: "in colour"}
-            raise DataError(
-                f"{path}: is {kinds[len(pixels)]}, but {self._model} is {kinds[self.shape[0]]}; "
-                "say channels=3 or channels=1 to make all alike, or skip_bad=True to leave it out"
-            )
+        pixels = decode(path, **self._how)
         if pixels.shape != self.shape:
-            (_, height, width), (_, first_height, first_width) = pixels.shape, self.shape
+            fix = "size=64 or so to crop and resize all"
+            if pixels.shape[0] != self.shape[0]:
+                fix = "channels=3 or channels=1 to make all alike"
             raise DataError(
-                f"{path}: is {width}×{height}, but {self._model} is {first_width}×{first_height}; "
-                "say size=64 or so to crop and resize all"
+                f"{path}: is {_said(pixels.shape)}, but {self._model.name} is {_said(self.shape)}; "
+                f"say {fix}, or skip_damaged=True to leave it out"
             )
         return pixels
+
+
+def _look(file, how):
+    """The shape of a picture, or why it cannot be read."""
+    try:
+        return decode(file, **how).shape
+    except DataError as reason:
+        return str(reason)
+
+
+def _said(shape):
+    channels, height, width = shape
+    return f"{width}×{height} {'grey' if channels == 1 else 'in colour'}"
+
+
+# -- what lies where -------------------------------------------------------------------------------
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -110,21 +132,49 @@ def has_pictures(folder: Path) -> bool:
 
 
 def _walk(folder):
-    for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(place, name)
+    """Each real folder's pictures once: links to folders are followed last, and only to where
+    nobody was yet.
+    """
+    seen, waiting = set(), [str(folder)]
+    while waiting:
+        for place, folders, files in os.walk(waiting.pop(0), onerror=_refuse):
+            real = os.stat(place)
+            if (real.st_dev, real.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((real.st_dev, real.st_ino))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = [os.path.join(place, name) for name in folders]
+            waiting += [path for path in below if os.path.islink(path)]
+            for name in files:
+                if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                    yield Path(place, name)
 
 
-def _part(path, split):
-    """The folder of that split, and whether the pictures must be divided instead."""
+def _refuse(error):
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror})")
+
+
+def _parts(path):
+    """The folders of both splits, if there are such folders."""
     found = {}
     for part, names in _SPLITS.items():
         found[part] = next((path / n for n in names if (path / n).is_dir()), None)
-    if found["train"] and found["test"]:
-        return found[split], False
-    return path, True
+    return found if found["train"] and found["test"] else {}
+
+
+def _kind(base, file):
+    """The name of the folder in `base` that a file lies in; None for a file outside of any."""
+    parts = file.relative_to(base).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def _classes(found):
+    """The names of the classes, if there are two or more folders and no file outside of them;
+    `found` are the files of each split, which may lack some class.
+    """
+    kinds = {_kind(base, file) for base, files in found.items() for file in files}
+    return [] if len(kinds) < 2 or None in kinds else sorted(kinds)
 
 
 def _contents(folder):

@@ -31,11 +31,14 @@ def find(folder: Path) -> list[Path]:
     return sorted(p for level in levels for p in level if _IMAGES.search(p.name) and p.is_file())
 
 
-def idx(path: Path, split: str, size, n) -> ArrayDataset:
+def idx(
+    path: Path, split: str, size=None, n=None, channels=None, skip_damaged=False
+) -> ArrayDataset:
     """The data set in an IDX folder, or one that a file of images belongs to.
 
     With files for training and for testing (`train-…`, `t10k-…`) these are the splits; a single
-    file is divided.
+    file is divided. `skip_damaged` changes nothing: items have no marks by which a damaged one
+    could be told.
     """
     files = find(path if path.is_dir() else path.parent) or [path]
     if path.is_file() and path not in files:
@@ -56,7 +59,8 @@ def idx(path: Path, split: str, size, n) -> ArrayDataset:
         names = [str(i) for i in range(int(label.max()) + 1)]
     return ArrayDataset(
         path.stem.split(".")[0] if path.is_file() else path.resolve().name,
-        images[:, None], label, split=split, class_names=names, size=size, rows=rows[:n],
+        images[:, None], label,
+        split=split, class_names=names, size=size, channels=channels, rows=rows[:n],
     )  # fmt: skip
 
 

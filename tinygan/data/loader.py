@@ -19,8 +19,7 @@ class Loader:
 
     `epoch` counts the passes that are complete, `position` the items delivered in the present one.
     `drop_last` leaves out the incomplete batch at an epoch's end. `prefetch` batches are read ahead
-    by threads where the data set reads files. With `skip_bad`, an item that cannot be read is
-    replaced by the next one that can, and `skipped` says which and why.
+    by threads where the data set reads files.
 
     >>> from tinygan.data import open
     >>> loader = Loader(open("moons", n=10), batch_size=4)
@@ -41,7 +40,6 @@ class Loader:
         generator=None,
         drop_last=True,
         prefetch=2,
-        skip_bad=False,
     ):
         if batch_size < 1:
             raise DataError(f"Loader: batch_size must be at least 1, got {batch_size}")
@@ -51,8 +49,7 @@ class Loader:
                 f"{batch_size}; use a smaller batch_size, or drop_last=False"
             )
         self.dataset, self.batch_size = dataset, batch_size
-        self.shuffle, self.drop_last, self.skip_bad = shuffle, drop_last, skip_bad
-        self.skipped: dict[int, str] = {}
+        self.shuffle, self.drop_last = shuffle, drop_last
         self._key = int((generator or stream("data")).integers(0, 2**62, ()))
         self._ahead = prefetch if dataset.lazy else 0
         self._pool = None
@@ -71,7 +68,7 @@ class Loader:
             batch, after = self._next_read_ahead()
         else:
             indices, after = self._plan()
-            batch = self._read(indices)
+            batch = self.dataset.batch(indices)
         self.epoch, self.position = after
         return batch
 
@@ -146,31 +143,6 @@ class Loader:
             self._pool = ThreadPoolExecutor(self._ahead, thread_name_prefix="tinygan-data")
         while len(self._waiting) <= self._ahead:
             indices, after = self._plan()
-            self._waiting.append((self._pool.submit(self._read, indices), after))
+            self._waiting.append((self._pool.submit(self.dataset.batch, indices), after))
         future, after = self._waiting.popleft()
         return future.result(), after
-
-    def _read(self, indices):
-        if not self.skip_bad:
-            return self.dataset.batch(indices)
-        if self.skipped:
-            indices = np.array([self._good(int(i)) for i in indices])
-        try:
-            return self.dataset.batch(indices)
-        except DataError:
-            for i in indices:
-                self._good(int(i), look=True)
-            return self._read(indices)
-
-    def _good(self, index, look=False):
-        """The first item from `index` on that is not known to be bad; `look` tries `index`."""
-        if look and index not in self.skipped:
-            try:
-                self.dataset.batch(np.array([index]))
-            except DataError as error:
-                self.skipped[index] = str(error)
-                if len(self.skipped) == len(self.dataset):
-                    raise DataError(f"{self.dataset.name}: no item can be read; {error}") from None
-        while index in self.skipped:
-            index = (index + 1) % len(self.dataset)
-        return index

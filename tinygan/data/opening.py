@@ -20,13 +20,17 @@ _FORMATS = (
 )
 
 
-def open(spec, split="train", size=None, seed=0, **options) -> Dataset:
+def open(
+    spec, split="train", size=None, channels=None, skip_damaged=False, *, seed=0, n=None, crop=None
+) -> Dataset:
     """A data set by its name, one of `NAMES`, or from a path.
 
     `split` is "train" or "test" (for shapes also "heldout"); `size` the side of images in pixels,
-    by default 32 for those that are drawn and as they are for files; `seed` that of drawn data. All
-    take `n`, to limit or set the number of items; a folder of pictures also `channels`, `crop` and
-    `skip_bad`. "mnist", "fashion-mnist" and "cifar10" are looked for where `download` puts them.
+    by default 32 for those that are drawn and as they are for files; `seed` that of drawn data; `n`
+    limits or sets the number of items. For files `channels`, 1 or 3, makes all pictures grey or
+    gives all three channels, and `skip_damaged` leaves out items that cannot be used: the data
+    set's `skipped` says which and why. A folder of pictures also takes `crop`, in pixels. "mnist",
+    "fashion-mnist" and "cifar10" are looked for where `download` puts them.
 
     >>> open("digits", "test", size=28, n=10)
     <digits, test: 10 of (1, 28, 28), 10 classes>
@@ -37,17 +41,17 @@ def open(spec, split="train", size=None, seed=0, **options) -> Dataset:
         raise DataError(f"open({shown}): split must be one of {', '.join(splits)}; got {split!r}")
     if size is not None and (not isinstance(size, int) or size < 8):
         raise DataError(f"open({shown}): size must be a whole number of at least 8, got {size!r}")
-    n = options.get("n")
     if n is not None and n < 1:
         raise DataError(f"open({shown}): n must be at least 1, got {n}")
-    folder_only = {"channels", "crop", "skip_bad"} & set(options)
-    if unknown := set(options) - {"n", "channels", "crop", "skip_bad"}:
-        raise DataError(f"open({shown}): unknown option {sorted(unknown)[0]!r}")
-    if spec in NAMES and folder_only:
-        raise DataError(f"open({shown}): {sorted(folder_only)[0]!r} is for folders of pictures")
+    if channels not in (None, 1, 3):
+        raise DataError(f"open({shown}): channels must be 1 (grey) or 3 (colour), got {channels!r}")
     if spec in NAMES:
+        for_files = {"channels": channels, "skip_damaged": skip_damaged, "crop": crop}
+        if given := [name for name, value in for_files.items() if value]:
+            raise DataError(f"open({shown}): {given[0]!r} is for files, but {spec} is drawn")
         return _drawn(spec, split, size, seed, n)
-    return _from_path(_path(spec), split, size, options)
+    more = {"size": size, "n": n, "channels": channels, "skip_damaged": skip_damaged}
+    return _from_path(_path(spec), split, crop, more)
 
 
 def _drawn(name, split, size, seed, n):
@@ -77,23 +81,32 @@ def _path(spec):
     )
 
 
-def _from_path(path, split, size, options):
-    n = options.get("n")
+def _from_path(path, split, crop, options):
     if path.is_dir():
         if idx.find(path):
-            return idx.idx(path, split, size, n)
-        if cifar.find(path):
-            return cifar.cifar(path, split, size, n)
-        if not has_pictures(path):
+            kind = idx.idx
+        elif cifar.find(path):
+            kind = cifar.cifar
+        elif has_pictures(path):
+            return FolderDataset(path, split, crop=crop, **options)
+        else:
             _refuse_folder(path)
-        return FolderDataset(path, split, size, **options)
+    else:
+        kind = _kind(path)
+    if crop:
+        raise DataError(f"{path}: crop={crop} is for folders of pictures")
+    return kind(path, split, **options)
+
+
+def _kind(path):
+    """The reader of a file, by its first bytes."""
     start = _start(path)
     if idx.is_idx(start):
-        return idx.idx(path, split, size, n)
+        return idx.idx
     if start.startswith((b"\x93NUMPY", b"PK")):
-        return arrays(path, split, size, n)
+        return arrays
     if cifar.is_cifar(path):
-        return cifar.cifar(path, split, size, n)
+        return cifar.cifar
     raise DataError(f"{path}: {_what_else(path, start)}; expected {_FORMATS}")
 
 
