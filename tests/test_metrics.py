@@ -190,6 +190,18 @@ def test_diversity_duplicates_and_neighbours(rng):
         metrics.label_histogram(labels + 1, 3)
 
 
+def test_copies_are_the_training_pictures(digits):
+    training = digits.batch(np.arange(1500))["x"]
+    held_out = data.open("digits", "test", n=800).take(800)["x"]
+    noise = 0.05 * np.random.default_rng(0).standard_normal((200, 1, 32, 32), dtype=np.float32)
+    score = lambda x: metrics.copies(x, training, held_out[:400])
+    assert score(training[:200]) == 1 and score(training[:200] + noise) == 1
+    assert score(held_out[400:]) < 0.01
+    assert score(np.concatenate([training[:100], held_out[400:]])) == pytest.approx(0.2, abs=0.01)
+    with pytest.raises(ValueError, match="the two sets have 16 and 1024 numbers a sample"):
+        score(np.zeros((3, 1, 4, 4)))
+
+
 def test_laplacian_energy_in_closed_form(rng):
     x = np.broadcast_to(np.cos(np.pi * np.arange(16)), (2, 1, 16, 16))  # stripes: Δ = −4x
     assert metrics.laplacian_energy(x) == pytest.approx(16)
@@ -308,6 +320,7 @@ def test_scores_lie_between_floor_and_ceiling(judge, digits, rng):
     assert good["frechet_share"] < 0.01 and good["smallest_class"] > 0.06
     assert good["kid_floor"] < 0.05 < good["kid_ceiling"] and abs(good["kid"]) < 0.05
     assert good["diversity"] == pytest.approx(1, abs=0.1)
+    assert good["confident"] > 0.99 and scores["noise"]["confident"] < 0.3
     assert good["sharpness"] == pytest.approx(1, abs=0.1) and scores["blurred"]["sharpness"] < 0.6
     bad = scores["collapsed"]
     assert bad["frechet_share"] > 0.7 and bad["duplicates"] == 1 and bad["smallest_class"] == 0

@@ -12,6 +12,7 @@ those. `score_images` reports them together.
 
 from .coverage import precision_recall_density_coverage
 from .diversity import (
+    copies,
     duplicates,
     label_histogram,
     nearest_neighbours,
@@ -24,7 +25,8 @@ from .mixture import mixture_scores, sliced_wasserstein
 from .transfer import transfer_accuracy
 
 __all__ = [
-    "Judge", "duplicates", "frechet_distance", "kid", "label_histogram", "laplacian_energy",
-    "mixture_scores", "nearest_neighbours", "precision_recall_density_coverage", "score_images",
-    "sliced_wasserstein", "transfer_accuracy", "within_class_diversity",
+    "Judge", "copies", "duplicates", "frechet_distance", "kid", "label_histogram",
+    "laplacian_energy", "mixture_scores", "nearest_neighbours",
+    "precision_recall_density_coverage", "score_images", "sliced_wasserstein",
+    "transfer_accuracy", "within_class_diversity",
 ]  # fmt: skip

@@ -65,3 +65,20 @@ def nearest_neighbours(samples, training) -> tuple[np.ndarray, np.ndarray]:
         index[part] = squared.argmin(1)
         distance[part] = np.linalg.norm(x[part] - y[index[part]], axis=1)
     return index, distance
+
+
+def copies(samples, training, held_out) -> float:
+    """The share of samples that are training pictures, or nearly so.
+
+    A sample is a copy if its distance to the nearest training item is below half of what it is for
+    a typical (the median) held-out item, which nobody can have learned by heart. Of real held-out
+    data some thousandths lie that close by chance. samples: (N, ...), training: (M, ...),
+    held_out: (K, ...). A copy that was moved by some pixels is not noticed.
+
+    >>> known, fresh = np.eye(4), np.eye(4) + 0.5
+    >>> copies(known[:2] + 0.1, known, fresh), copies(fresh, known, fresh)
+    (1.0, 0.0)
+    """
+    _, distance = nearest_neighbours(samples, training)
+    _, typical = nearest_neighbours(held_out, training)
+    return float((distance < np.median(typical) / 2).mean())

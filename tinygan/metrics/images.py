@@ -7,6 +7,7 @@ from .diversity import duplicates, label_histogram, within_class_diversity
 from .frechet import frechet_distance, kid
 
 _COLLAPSED = 8  # the ceiling is a mean over so many pictures to collapse to
+_CONFIDENT = 0.9  # of real digits the judge is that sure in all but one of a thousand
 
 
 def laplacian_energy(images) -> float:
@@ -26,9 +27,10 @@ def score_images(samples, dataset, judge) -> dict:
     other real pictures get, and their `_ceiling`, which a collapsed generator gets: one real
     picture over and over with noise of 0.01 (the mean over eight such generators).
     "frechet_share" is the distance ÷ ceiling. Also precision, recall, density, coverage (on
-    features), "duplicates", "sharpness": Laplacian energy ÷
-    that of real pictures; and with a judge that knows classes their shares, "classes", the
-    "smallest_class", and "diversity": within-class diversity ÷ that of real pictures.
+    features), "duplicates", "sharpness": Laplacian energy ÷ that of real pictures; and with a judge
+    that knows classes their shares, "classes", the "smallest_class", "confident": the share of
+    samples in which the judge sees one class with a probability of 0.9 or more, and "diversity":
+    within-class diversity ÷ that of real pictures.
     """
     samples = np.asarray(samples, np.float32)
     n = min(len(samples), len(dataset) // 2)
@@ -45,9 +47,11 @@ def score_images(samples, dataset, judge) -> dict:
     out["frechet_share"] = out["frechet"] / out["frechet_ceiling"]
     out.update(precision_recall_density_coverage(f_real, f_fake))
     if judge.classes:
-        labels, real_labels = judge.labels(samples), judge.labels(real)
+        p, real_labels = judge.probabilities(samples), judge.labels(real)
+        labels = p.argmax(1)
         shares = label_histogram(labels, judge.classes)
         out["classes"], out["smallest_class"] = shares.tolist(), float(shares.min())
+        out["confident"] = float((p.max(1) >= _CONFIDENT).mean())
         real_diversity = within_class_diversity(f_real, real_labels)
         out["diversity"] = within_class_diversity(f_fake, labels) / real_diversity
     out["duplicates"] = duplicates(samples)
