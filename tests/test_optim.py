@@ -16,6 +16,11 @@ ALL = [
     (optim.AdamW, {}),
     (optim.RMSprop, {"centered": True, "momentum": 0.9}),
     (optim.Adagrad, {"lr_decay": 0.1}),
+    (optim.Adadelta, {"weight_decay": 0.1}),
+    (optim.Adamax, {"weight_decay": 0.1}),
+    (optim.NAdam, {"weight_decay": 0.1}),
+    (optim.RAdam, {"betas": (0.5, 0.9), "decoupled_weight_decay": True}),
+    (optim.Rprop, {}),
 ]
 each = pytest.mark.parametrize(("kind", "options"), ALL)
 
@@ -126,6 +131,84 @@ def test_adam_by_hand():
     assert p.item() == pytest.approx(0.9 - 0.1 * m / np.sqrt(v))
 
 
+def adadelta(g, theta, rho=0.8, eps=1e-3):
+    v = u = 0.0
+    for each in g:
+        v = rho * v + (1 - rho) * each**2
+        step = np.sqrt((u + eps) / (v + eps)) * each
+        u = rho * u + (1 - rho) * step**2
+        theta = theta - 0.1 * step
+    return theta
+
+
+def adamax(g, theta, b1=0.6, b2=0.8):
+    for t in range(1, len(g) + 1):
+        m = sum((1 - b1) * b1 ** (t - i) * g[i - 1] for i in range(1, t + 1))
+        u = max(b2 ** (t - i) * (abs(g[i - 1]) + 1e-8) for i in range(1, t + 1))
+        theta -= 0.1 * m / (1 - b1**t) / u
+    return theta
+
+
+def moments(g, t, b1, b2):
+    m = sum((1 - b1) * b1 ** (t - i) * g[i - 1] for i in range(1, t + 1))
+    return m, sum((1 - b2) * b2 ** (t - i) * g[i - 1] ** 2 for i in range(1, t + 1))
+
+
+def nadam(g, theta, b1=0.6, b2=0.8, psi=0.5):
+    mu = [b1 * (1 - 0.5 * 0.96 ** (t * psi)) for t in range(len(g) + 2)]
+    for t in range(1, len(g) + 1):
+        m, v = moments(g, t, b1, b2)
+        m_hat = mu[t + 1] * m / (1 - np.prod(mu[1 : t + 2]))
+        m_hat += (1 - mu[t]) * g[t - 1] / (1 - np.prod(mu[1 : t + 1]))
+        theta -= 0.1 * m_hat / (np.sqrt(v / (1 - b2**t)) + 1e-8)
+    return theta
+
+
+def radam(g, theta, b1=0.6, b2=0.8):
+    longest = 2 / (1 - b2) - 1
+    for t in range(1, len(g) + 1):
+        m, v = moments(g, t, b1, b2)
+        rho = longest - 2 * t * b2**t / (1 - b2**t)
+        step = m / (1 - b1**t)
+        if rho > 5:
+            r = (rho - 4) * (rho - 2) * longest / ((longest - 4) * (longest - 2) * rho)
+            step *= np.sqrt(r * (1 - b2**t)) / (np.sqrt(v) + 1e-8)
+        theta -= 0.1 * step
+    return theta
+
+
+def rprop(g, theta):
+    size, before = 0.1, 0.0
+    for each in g:
+        turned = each * before < 0
+        size = min(size * (0.5 if turned else 1.2 if each * before > 0 else 1.0), 0.15)
+        before = 0.0 if turned else each
+        theta -= size * np.sign(before)
+    return theta
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind", "options"),
+    [
+        (adadelta, optim.Adadelta, {"rho": 0.8, "eps": 1e-3}),
+        (adamax, optim.Adamax, {"betas": (0.6, 0.8)}),
+        (nadam, optim.NAdam, {"betas": (0.6, 0.8), "momentum_decay": 0.5}),
+        (radam, optim.RAdam, {"betas": (0.6, 0.8)}),
+        (rprop, optim.Rprop, {"step_sizes": (1e-6, 0.15)}),
+    ],
+)
+def test_equations_number_by_number(reference, kind, options):
+    gradients = [1.0, 3.0, -2.0, -0.5, -0.1, 4.0, 4.0, -1.0, 0.25]
+    for climb in (False, True):
+        p = nn.Parameter(np.array([2.0]))
+        opt = kind([p], lr=0.1, maximize=climb, **options)
+        for g in gradients:
+            p.grad = tg.Tensor(np.array([g]))
+            opt.step()
+        expected = reference([-g if climb else g for g in gradients], 2.0)
+        assert p.item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_parameters_without_gradient_are_left_alone():
     a, b = nn.Parameter([1.0]), nn.Parameter([1.0])
     a.grad = tg.tensor([1.0])
@@ -230,6 +313,51 @@ P = nn.Parameter([1.0])
         ),
         (lambda: optim.RMSprop([P], alpha=-1), ValueError, "RMSprop: expected alpha >= 0, got -1"),
         (lambda: optim.Adagrad([P], eps=-1), ValueError, "Adagrad: expected eps >= 0, got -1"),
+        (lambda: optim.Adadelta([P], rho=2), ValueError, r"expected rho in \[0, 1\], got 2"),
+        (lambda: optim.NAdam([P], momentum_decay=-1), ValueError, "momentum_decay >= 0, got -1"),
+        (lambda: optim.RAdam([P], betas=(0.5,)), ValueError, r"RAdam: expected two betas"),
+        (lambda: optim.Rprop([P], etas=(2, 3)), ValueError, "expected etas with 0 < η₋ < 1 < η₊"),
+        (
+            lambda: optim.Adam([P], differentiable=True),
+            NotImplementedError,
+            "Adam: differentiable=True is not part of tinygan; write the step yourself",
+        ),
+        (
+            lambda: optim.OneCycleLR(optim.Adagrad([P]), 0.1, 10),
+            ValueError,
+            "OneCycleLR: Adagrad has no momentum; pass cycle_momentum=False",
+        ),
+        (lambda: optim.OneCycleLR(optim.SGD([P]), 0.1), ValueError, "give total_steps, or epochs"),
+        (
+            lambda: optim.OneCycleLR(optim.SGD([P]), 0.1, 2).step(3),
+            ValueError,
+            "step 3 of 2; the cycle is over",
+        ),
+        (
+            lambda: optim.CyclicLR(optim.SGD([P]), 0.1, 1, mode="square"),
+            ValueError,
+            "expected mode triangular, triangular2, exp_range, got 'square'",
+        ),
+        (
+            lambda: optim.CyclicLR(optim.SGD([P]), 0.1, [1, 2]),
+            ValueError,
+            "2 values of max_lr for 1 parameter groups",
+        ),
+        (
+            lambda: optim.ReduceLROnPlateau(optim.SGD([P]), "low"),
+            ValueError,
+            "expected mode 'min' or 'max' and threshold_mode 'rel' or 'abs', got 'low'",
+        ),
+        (
+            lambda: optim.ReduceLROnPlateau(optim.SGD([P]), factor=1.0),
+            ValueError,
+            "expected factor < 1, got 1.0",
+        ),
+        (
+            lambda: optim.ChainedScheduler([optim.ReduceLROnPlateau(optim.SGD([P]))]),
+            ValueError,
+            "ReduceLROnPlateau is not a function of the epoch alone",
+        ),
         (lambda: optim.StepLR(optim.SGD([P]), 0), ValueError, "expected step_size >= 1, got 0"),
         (
             lambda: optim.CosineAnnealingLR(optim.SGD([P]), 0),
@@ -302,6 +430,9 @@ def test_settings_of_a_saved_state_are_plain():
         lambda o: optim.LinearLR(o, 0.1, 1.0, 5),
         lambda o: optim.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
         lambda o: optim.SequentialLR(o, [optim.LinearLR(o, 0.1, 1.0, 3), optim.StepLR(o, 2)], [3]),
+        lambda o: optim.CosineAnnealingWarmRestarts(o, 3),
+        lambda o: optim.CyclicLR(o, 0.1, 0.2, 3),
+        lambda o: optim.OneCycleLR(o, 0.1, 12),
     ],
 )
 def test_a_saved_schedule_continues(make):
@@ -323,6 +454,19 @@ def test_a_saved_schedule_continues(make):
         again.load_state_dict({"last_epoch": 0, "base_lrs": [1, 2]})
     with pytest.raises(ValueError, match="expected 'last_epoch' and 'base_lrs'"):
         again.load_state_dict({})
+
+
+def test_schedules_of_one_optimizer_multiply_and_respect_changes_by_hand():
+    optimizer = optim.SGD([nn.Parameter([1.0])], lr=1.0)
+    warm_up, decay = optim.ConstantLR(optimizer, 0.5, 2), optim.ExponentialLR(optimizer, 0.1)
+    rates = []
+    for epoch in range(4):
+        rates += (optimizer.param_groups[0]["lr"],)
+        if epoch == 2:
+            optimizer.param_groups[0]["lr"] *= 7
+        warm_up.step()
+        decay.step()
+    assert rates == pytest.approx([0.5, 0.05, 0.01, 0.007])
 
 
 # -- clipping --------------------------------------------------------------------------------------

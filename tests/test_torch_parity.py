@@ -444,6 +444,22 @@ OPTIMISERS = [
             "eps": 1e-3,
         },
     ),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.05, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.05, "betas": (0.5, 0.9), "weight_decay": 0.1, "momentum_decay": 0.1}),
+    ("NAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {}),
+    ("RAdam", {"lr": 0.05, "betas": (0.5, 0.9), "weight_decay": 0.1}),
+    ("RAdam", {"betas": (0.5, 0.9), "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.02, "etas": (0.4, 1.5), "step_sizes": (1e-3, 0.05)}),
+    *[
+        (kind, {"maximize": True, "foreach": False})
+        for kind in ("Adam", "AdamW", "RMSprop", "Adagrad", "Adamax", "NAdam", "RAdam", "Rprop")
+    ],
 ]
 
 
@@ -474,6 +490,13 @@ def test_optimizer(kind, options):
     again.load_state_dict(t_optimizer.state_dict())
     assert again.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"]
     train(ours, theirs, again, t_optimizer, 3)
+    # and ours continues there
+    state = again.state_dict()
+    for values in state["state"].values():
+        values.update({k: to_torch(v) for k, v in values.items() if isinstance(v, tg.Tensor)})
+    t_again = getattr(torch.optim, kind)(theirs.parameters(), lr=123.0)
+    t_again.load_state_dict(state)
+    train(ours, theirs, again, t_again, 3)
 
 
 def test_groups_have_settings_of_their_own():
@@ -500,30 +523,122 @@ SCHEDULES = {
     "sequential": lambda lr, o: lr.SequentialLR(
         o, [lr.LinearLR(o, 0.1, 1.0, 4), lr.CosineAnnealingLR(o, 6), lr.StepLR(o, 2)], [4, 9]
     ),
+    "multi-step": lambda lr, o: lr.MultiStepLR(o, [7, 3, 3], 0.5),
+    "exponential": lambda lr, o: lr.ExponentialLR(o, 0.8),
+    "constant": lambda lr, o: lr.ConstantLR(o, 0.25, 4),
+    "polynomial": lambda lr, o: lr.PolynomialLR(o, 6, 2.0),
+    "restarts": lambda lr, o: lr.CosineAnnealingWarmRestarts(o, 3, 2, 0.01),
+    "restarts-alike": lambda lr, o: lr.CosineAnnealingWarmRestarts(o, 4),
+    "cyclic": lambda lr, o: lr.CyclicLR(o, 0.01, [0.1, 0.2], 3, 2),
+    "cyclic-halved": lambda lr, o: lr.CyclicLR(o, [0.01, 0.02], 0.1, 2, mode="triangular2"),
+    "cyclic-falling": lambda lr, o: lr.CyclicLR(o, 0.01, 0.1, 2, mode="exp_range", gamma=0.9),
+    "cyclic-own": lambda lr, o: lr.CyclicLR(
+        o, 0.01, 0.1, 2, scale_fn=lambda i: 1 / (1 + i), scale_mode="iterations"
+    ),
+    "one-cycle": lambda lr, o: lr.OneCycleLR(o, 0.1, 15),
+    "one-cycle-lines": lambda lr, o: lr.OneCycleLR(
+        o, [0.1, 0.2], epochs=3, steps_per_epoch=5, pct_start=0.4, anneal_strategy="linear"
+    ),
+    "one-cycle-three": lambda lr, o: lr.OneCycleLR(o, 0.1, 15, pct_start=0.35, three_phase=True),
+    "chained": lambda lr, o: lr.ChainedScheduler(
+        [lr.LinearLR(o, 0.1, 1.0, 4), lr.ExponentialLR(o, 0.8), lr.CosineAnnealingLR(o, 6, 0.01)]
+    ),
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedule(name):
+def two_groups(kind="SGD", **options):
+    """The same optimiser in both libraries, with two groups of different rates."""
     ours, theirs = networks()
-    groups = lambda net: [
-        {"params": net[0].parameters(), "lr": 0.5},
-        {"params": net[2].parameters()},
+    return [
+        getattr(library, kind)(
+            [{"params": net[0].parameters(), "lr": 0.5}, {"params": net[2].parameters()}],
+            **{"lr": 0.1, **options},
+        )
+        for library, net in ((optim, ours), (torch.optim, theirs))
     ]
-    optimizer, t_optimizer = (
-        optim.SGD(groups(ours), lr=0.1),
-        torch.optim.SGD(groups(theirs), lr=0.1),
-    )
+
+
+def assert_same_rates(schedule, t_schedule, what):
+    assert schedule.get_last_lr() == pytest.approx(t_schedule.get_last_lr(), abs=1e-9), what
+    for group, t_group in zip(schedule.optimizer.param_groups, t_schedule.optimizer.param_groups):
+        for name in ("lr", "momentum", "betas"):
+            if name in group:
+                assert group[name] == pytest.approx(t_group[name], abs=1e-9), (what, name)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_schedule(name, kind):
+    optimizer, t_optimizer = two_groups(kind)
     schedule = SCHEDULES[name](optim, optimizer)
     t_schedule = SCHEDULES[name](torch.optim.lr_scheduler, t_optimizer)
     for epoch in range(15):
-        assert schedule.get_last_lr() == pytest.approx(t_schedule.get_last_lr(), abs=1e-9), epoch
+        assert_same_rates(schedule, t_schedule, epoch)
+        if epoch == 8 and name in ("step", "exponential", "cosine", "polynomial", "linear"):
+            for o in (optimizer, t_optimizer):  # changed by hand on the way
+                o.param_groups[1]["lr"] *= 0.3
         t_optimizer.step()
         schedule.step()
         t_schedule.step()
 
 
-@pytest.mark.parametrize("order", [2.0, 1.0, 3.0, float("inf")])
+@pytest.mark.parametrize("name", ["lambda", "restarts", "one-cycle", "cyclic"])
+def test_a_schedule_that_goes_on_after_the_last_epoch(name):
+    make = {
+        "lambda": lambda lr, o, last: lr.LambdaLR(o, lambda epoch: 0.9**epoch, last),
+        "restarts": lambda lr, o, last: lr.CosineAnnealingWarmRestarts(o, 20, last_epoch=last),
+        "one-cycle": lambda lr, o, last: lr.OneCycleLR(
+            o, 0.1, 15, cycle_momentum=False, last_epoch=last
+        ),
+        "cyclic": lambda lr, o, last: lr.CyclicLR(
+            o, 0.1, 0.2, 3, cycle_momentum=False, last_epoch=last
+        ),
+    }[name]
+    rates = []
+    for lr, optimizer in zip((optim, torch.optim.lr_scheduler), two_groups()):
+        schedule = make(lr, optimizer, -1)
+        for _ in range(4):
+            optimizer.step()
+            schedule.step()
+        schedule = make(lr, optimizer, 3)
+        for _ in range(3):
+            rates.append(schedule.get_last_lr())
+            optimizer.step()
+            schedule.step()
+    for ours, theirs in zip(rates[:3], rates[3:]):
+        assert ours == pytest.approx(theirs)
+    with pytest.raises(ValueError, match="need 'initial_lr', the rate at the start"):
+        make(optim, two_groups()[0], 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 2},
+        {"mode": "max", "patience": 1, "cooldown": 2, "min_lr": [0.2, 0.0]},
+        {"threshold": 0.1, "threshold_mode": "abs", "patience": 0, "factor": 0.5, "eps": 0.02},
+        {"mode": "max", "threshold": 0.05, "threshold_mode": "abs", "patience": 1},
+    ],
+)
+def test_reduce_on_plateau(options):
+    optimizer, t_optimizer = two_groups()
+    schedule = optim.ReduceLROnPlateau(optimizer, **options)
+    t_schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(t_optimizer, **options)
+    scores = [3.0, 2.0, -1.0, -1.04, -1.0, -1.0, 0.5, 0.52, 0.5, 0.49, 0.48, 0.5, 0.5, -3.0, 1.0]
+    rates = set()
+    for i, score in enumerate(scores):
+        schedule.step(tg.tensor(score))
+        t_schedule.step(score)
+        assert_same_rates(schedule, t_schedule, i)
+        rates.add(tuple(schedule.get_last_lr()))
+        if i == 5:  # its saved state continues
+            state = schedule.state_dict()
+            schedule = optim.ReduceLROnPlateau(optimizer, **options)
+            schedule.load_state_dict(state)
+    assert len(rates) > 1
+
+
+@pytest.mark.parametrize("order", [2.0, 1.0, 3.0, float("inf"), "inf"])
 @pytest.mark.parametrize("limit", [0.1, 100.0])
 def test_clip_grad_norm(order, limit):
     ours, theirs = networks()

@@ -225,15 +225,13 @@ def _with_decay(param, grad, decay):
     return grad + decay * param if decay else grad
 
 
-def sgd_step(
-    param, grad, buffer, lr, momentum, dampening, decay, nesterov, maximize, first, scratch
-):
+def sgd_step(param, grad, buffer, lr, momentum, dampening, decay, nesterov, first, scratch):
     """d = ±g + λθ;  b ← μb + (1 − τ)d;  θ ← θ − lr·b, or θ − lr·(d + μb) with Nesterov.
 
     At `first`, b is d.
     """
     xp = array_module(param)
-    grad = _with_decay(param, -grad if maximize else grad, decay)
+    grad = _with_decay(param, grad, decay)
     if momentum:
         if first:
             buffer[...] = grad

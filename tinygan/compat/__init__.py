@@ -6,6 +6,9 @@ name of PyTorch's that is absent, a message that says what to use. It is attache
 from above; nothing in the core imports it, and a reader of the core never meets it.
 """
 
+from . import optimisers
+
 
 def install() -> None:
     """Attach the dialect to the public face; called once, when tinygan is imported."""
+    optimisers.install()

@@ -1,11 +1,12 @@
-"""The optimisers: settings, state, and the equation of each.
+"""The optimisers of most papers: settings, state, and the equation of each.
 
-θ is a parameter, g its gradient, λ the weight decay.
+θ is a parameter, g its gradient, λ the weight decay. With `maximize`, −g takes the place of g: the
+optimiser climbs.
 """
 
 from ..autograd import Tensor
 from ..backend.device import array_module, kernels
-from .optimizer import Optimizer, at_least
+from .optimizer import Optimizer, at_least, two_betas
 
 
 class SGD(Optimizer):
@@ -15,7 +16,7 @@ class SGD(Optimizer):
         b ← μb + (1 − τ)d            (b = d in the first step)
         θ ← θ − lr·b                 or  θ − lr·(d + μb)  with `nesterov`
 
-    μ is `momentum`, τ `dampening`; `maximize` climbs instead of descending.
+    μ is `momentum`, τ `dampening`.
 
     >>> from tinygan import tensor
     >>> theta = tensor([1.0, 2.0], requires_grad=True)
@@ -27,23 +28,12 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self,
-        params,
-        lr=1e-3,
-        momentum=0.0,
-        dampening=0.0,
-        weight_decay=0.0,
-        nesterov=False,
-        *,
+        self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False, *,
         maximize=False,
-    ):
-        settings = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-        }
-        super().__init__(params, {**settings, "nesterov": nesterov, "maximize": maximize})
+    ):  # fmt: skip
+        settings = {"lr": lr, "momentum": momentum, "dampening": dampening}
+        settings |= {"weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize}
+        super().__init__(params, settings)
 
     def check(self, group):
         at_least("SGD", group, lr=0, momentum=0, weight_decay=0)
@@ -62,7 +52,7 @@ class SGD(Optimizer):
             state["step"] += 1
         kernels(param).sgd_step(
             param, grad, buffer, group["lr"], momentum, group["dampening"], group["weight_decay"],
-            group["nesterov"], group["maximize"], first, scratch,
+            group["nesterov"], first, scratch,
         )  # fmt: skip
 
 
@@ -80,24 +70,15 @@ class Adam(Optimizer):
     decoupled = False
 
     def __init__(
-        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False
-    ):
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "amsgrad": amsgrad,
-            },
-        )
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, *,
+        maximize=False,
+    ):  # fmt: skip
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**settings, "amsgrad": amsgrad, "maximize": maximize})
 
     def check(self, group):
         at_least(type(self).__name__, group, lr=0, eps=0, weight_decay=0)
-        betas = group["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1), got {betas!r}")
+        two_betas(type(self).__name__, group)
 
     def initial_state(self, p, group):
         state = {"step": 0, "exp_avg": p.zeros_like(), "exp_avg_sq": p.zeros_like()}
@@ -119,9 +100,10 @@ class AdamW(Adam):
     decoupled = True
 
     def __init__(
-        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False
-    ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad)
+        self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False, *,
+        maximize=False,
+    ):  # fmt: skip
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
 
 
 class RMSprop(Optimizer):
@@ -135,10 +117,12 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
-    ):
+        self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0,
+        centered=False, *, maximize=False,
+    ):  # fmt: skip
         settings = {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**settings, "momentum": momentum, "centered": centered})
+        settings |= {"momentum": momentum, "centered": centered, "maximize": maximize}
+        super().__init__(params, settings)
 
     def check(self, group):
         at_least("RMSprop", group, lr=0, alpha=0, eps=0, weight_decay=0, momentum=0)
@@ -169,18 +153,12 @@ class Adagrad(Optimizer):
     """
 
     def __init__(
-        self,
-        params,
-        lr=1e-2,
-        lr_decay=0.0,
-        weight_decay=0.0,
-        initial_accumulator_value=0.0,
-        eps=1e-10,
-    ):
+        self, params, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0,
+        eps=1e-10, *, maximize=False,
+    ):  # fmt: skip
         settings = {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(
-            params, {**settings, "initial_accumulator_value": initial_accumulator_value}
-        )
+        settings |= {"initial_accumulator_value": initial_accumulator_value, "maximize": maximize}
+        super().__init__(params, settings)
 
     def check(self, group):
         at_least(

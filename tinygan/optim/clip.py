@@ -12,7 +12,7 @@ def _gradients(parameters):
 
 
 def clip_grad_norm_(
-    parameters, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+    parameters, max_norm: float, norm_type: float | str = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
     """Scale all gradients together to a common norm of at most `max_norm`; gives the norm they had.
 
@@ -24,8 +24,8 @@ def clip_grad_norm_(
     >>> p.grad.norm().item() <= 1.0
     True
     """
-    gradients = _gradients(parameters)
-    if norm_type <= 0:
+    gradients, norm_type = _gradients(parameters), float(norm_type)  # "inf" is a number too
+    if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: expected norm_type > 0, got {norm_type}")
     if not gradients:
         return Tensor(0.0)

@@ -97,6 +97,7 @@ class Optimizer:
                 loss = closure()
         update, states, writer = self.update, self.state, self._writer
         for group in self.param_groups:
+            climb = group.get("maximize")
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
@@ -107,6 +108,8 @@ class Optimizer:
                 param, grad = p.array, grad.array
                 if grad.dtype is not param.dtype:
                     grad = grad.astype(param.dtype)
+                if climb:
+                    grad = -grad
                 update(param, grad, state, group, self._scratch_like(param))
                 p.mark_written(writer)
         return loss
@@ -216,3 +219,10 @@ def at_least(name: str, group: dict, **least) -> None:
     for key, bound in least.items():
         if not group[key] >= bound:
             raise ValueError(f"{name}: expected {key} >= {bound}, got {group[key]!r}")
+
+
+def two_betas(name: str, group: dict) -> None:
+    """Check the decay rates of Adam and its kin."""
+    betas = group["betas"]
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{name}: expected two betas in [0, 1), got {betas!r}")
