@@ -469,6 +469,18 @@ def test_schedules_of_one_optimizer_multiply_and_respect_changes_by_hand():
     assert rates == pytest.approx([0.5, 0.05, 0.01, 0.007])
 
 
+def test_a_schedule_goes_on_from_another_rate():
+    optimizer = optim.SGD([nn.Parameter([1.0])], lr=1.0)
+    schedule = optim.LinearLR(optimizer, 1.0, 0.0, 10)
+    for _ in range(5):
+        schedule.step()
+    optimizer.param_groups[0]["lr"] = 3.0
+    schedule.rebase(2.0)
+    assert schedule.get_last_lr() == [1.0]
+    schedule.step()
+    assert schedule.get_last_lr() == [pytest.approx(0.8)]
+
+
 # -- clipping --------------------------------------------------------------------------------------
 
 

@@ -60,6 +60,12 @@ class Schedule:
                 share = (rate - self.eta_min) / (own - self.eta_min)
                 group["lr"] = self.eta_min + (found - self.eta_min) * share
 
+    def rebase(self, lr: float) -> None:
+        """Go on as if the optimiser had been made with this learning rate."""
+        self.base_lrs = [lr] * len(self.base_lrs)
+        self._own = [group["lr"] for group in self.optimizer.param_groups]
+        self._set()
+
     def get_last_lr(self) -> list[float]:
         """The learning rate of each group."""
         return [group["lr"] for group in self.optimizer.param_groups]

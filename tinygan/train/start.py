@@ -151,7 +151,7 @@ def _change_rate(trainer, lr):
         for group in optimizer.param_groups:
             group["lr"] = lr
     for schedule in trainer.schedules.values():
-        schedule.base_lrs = [lr] * len(schedule.base_lrs)
+        schedule.rebase(lr)
     print(f"the learning rate is {lr} from here on")
 
 
