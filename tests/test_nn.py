@@ -149,7 +149,7 @@ def test_a_plain_tensor_does_not_replace_a_parameter_unnoticed():
             ValueError,
             "'train' is taken by ModuleDict.train",
         ),
-        (lambda: nn.Sequential(nn.ReLU(), F.relu), TypeError, "'1' should be a Module, got Op"),
+        (lambda: nn.Sequential(nn.ReLU(), F.relu), TypeError, "'1' should be a Module"),
         (
             lambda: nn.Sequential(nn.ReLU())[1],
             IndexError,

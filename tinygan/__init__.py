@@ -46,4 +46,4 @@ int32, int64, bool_ = _np.dtype("int32"), _np.dtype("int64"), _np.dtype("bool")
 
 __version__ = "0.1.0"
 
-_compat.install()
+_compat.install(globals())

@@ -4,11 +4,15 @@ Everything here exists for ported code's sake: keywords that the core does not n
 are another spelling of one that the core has, namespaces that PyTorch keeps things in, and, for a
 name of PyTorch's that is absent, a message that says what to use. It is attached to the public face
 from above; nothing in the core imports it, and a reader of the core never meets it.
+
+`signatures` lists PyTorch's signatures of the core's functions, `dialect` gives the functions those
+signatures, `functions` holds what is only another spelling.
 """
 
-from . import optimisers
+from . import dialect, optimisers
 
 
-def install() -> None:
-    """Attach the dialect to the public face; called once, when tinygan is imported."""
+def install(face: dict) -> None:
+    """Attach the dialect to the public face, the names of `import tinygan`; called once there."""
+    dialect.install(face)
     optimisers.install()

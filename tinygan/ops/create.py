@@ -45,20 +45,20 @@ def tensor(data, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     return Tensor(array).requires_grad_(requires_grad)
 
 
-def zeros(*shape, dtype=np.float32, device=None, requires_grad=False):
+def zeros(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
-    return full(_shape_from(shape), 0, dtype, device, requires_grad)
+    return full(_shape_from(shape), 0.0, dtype, device, requires_grad)
 
 
-def ones(*shape, dtype=np.float32, device=None, requires_grad=False):
+def ones(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return full(_shape_from(shape), 1, dtype, device, requires_grad)
+    return full(_shape_from(shape), 1.0, dtype, device, requires_grad)
 
 
-def empty(*shape, dtype=np.float32, device=None, requires_grad=False):
+def empty(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of arbitrary content, to be filled."""
     _, xp = _place(device)
-    return _leaf(xp.empty(_shape_from(shape), dtype), requires_grad)
+    return _leaf(xp.empty(_shape_from(shape), dtype or np.float32), requires_grad)
 
 
 def full(shape, value, dtype=None, device=None, requires_grad=False):
@@ -80,16 +80,16 @@ def arange(start, end=None, step=1, dtype=None, device=None):
     return Tensor(xp.arange(start, end, step).astype(dtype or (np.int64 if whole else np.float32)))
 
 
-def linspace(start, end, steps, dtype=np.float32, device=None):
+def linspace(start, end, steps, dtype=None, device=None):
     """`steps` evenly spaced numbers from start to end, both included."""
     _, xp = _place(device)
-    return Tensor(xp.linspace(start, end, steps).astype(dtype))
+    return Tensor(xp.linspace(start, end, steps).astype(dtype or np.float32))
 
 
-def eye(n, m=None, dtype=np.float32, device=None):
+def eye(n, m=None, dtype=None, device=None):
     """The identity matrix."""
     _, xp = _place(device)
-    return Tensor(xp.eye(n, m, dtype=dtype))
+    return Tensor(xp.eye(n, m, dtype=dtype or np.float32))
 
 
 def zeros_like(x, dtype=None):
@@ -107,28 +107,32 @@ def full_like(x, value, dtype=None):
     return Tensor(array_module(x.array).full_like(x.array, value, dtype=dtype))
 
 
-def randn(*shape, dtype=np.float32, device=None, requires_grad=False, generator=None):
+def randn(*shape, dtype=None, device=None, requires_grad=False, generator=None):
     """Standard normal numbers, from the stream "noise" unless another `generator` is given."""
     where, _ = _place(device)
     return _leaf(
-        (generator or stream("noise")).normal(_shape_from(shape), np.dtype(dtype), where),
+        (generator or stream("noise")).normal(
+            _shape_from(shape), np.dtype(dtype or np.float32), where
+        ),
         requires_grad,
     )
 
 
-def rand(*shape, dtype=np.float32, device=None, requires_grad=False, generator=None):
+def rand(*shape, dtype=None, device=None, requires_grad=False, generator=None):
     """Uniform numbers in [0, 1), from the stream "noise" unless another `generator` is given."""
     where, _ = _place(device)
     return _leaf(
-        (generator or stream("noise")).uniform(_shape_from(shape), np.dtype(dtype), where),
+        (generator or stream("noise")).uniform(
+            _shape_from(shape), np.dtype(dtype or np.float32), where
+        ),
         requires_grad,
     )
 
 
-def randint(low, high, shape, device=None, generator=None):
-    """Whole numbers low … high-1."""
+def randint(low, high, size, device=None, generator=None):
+    """Whole numbers low … high-1 in a tensor of shape `size`."""
     where, _ = _place(device)
-    return Tensor((generator or stream("noise")).integers(low, high, tuple(shape), where))
+    return Tensor((generator or stream("noise")).integers(low, high, tuple(size), where))
 
 
 def randn_like(x):

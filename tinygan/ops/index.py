@@ -20,7 +20,7 @@ from ..backend.device import (
     to_device,
 )
 from .create import tensor
-from .reduce import axis_of, numpy_names
+from .reduce import axis_of
 
 
 def _is_basic(index):
@@ -110,7 +110,6 @@ def _along(name, x, dim, index):
     return tuple(grid)
 
 
-@numpy_names
 def gather(x, dim, index):
     """out[i][j] = x[index[i][j]][j] for dim 0, and so on: one element of axis `dim` for each
     index.
@@ -119,7 +118,6 @@ def gather(x, dim, index):
     return getitem(x, _along("gather", x, dim, index)) if x.ndim else x.reshape(())
 
 
-@numpy_names
 def scatter_add(x, dim, index, src):
     """x with src[i][j] added at [index[i][j]][j] for dim 0, and so on: the reverse of gather."""
     dim, index = axis_of("scatter_add", dim, x.ndim), _integers("scatter_add", index, x)
@@ -134,7 +132,6 @@ def take(x, index):
     return getitem(x.reshape(-1), _integers("take", index, x))
 
 
-@numpy_names
 def index_select(x, dim, index):
     """Whole slices along `dim`."""
     dim = axis_of("index_select", dim, x.ndim)
@@ -152,11 +149,11 @@ def embedding(index, weight):
     return getitem(weight, index)
 
 
-def one_hot(index, num_classes=None):
+def one_hot(index, num_classes=-1):
     """Rows of zeros with a one at each index, as float32 (ready for a loss or a condition)."""
     index = _integers("one_hot", index)
     low, high = (int(index.array.min()), int(index.array.max())) if index.numel() else (0, -1)
-    classes = max(high + 1, 0) if num_classes is None else num_classes
+    classes = max(high + 1, 0) if num_classes in (-1, None) else num_classes
     if low < 0 or high >= classes:
         raise ValueError(
             f"one_hot: labels must lie in 0 … {max(classes - 1, 0)}, got {low} … {high}"

@@ -1,10 +1,8 @@
 """Reductions: sum, mean, variance, extremes, log-sum-exp and kin.
 
-`dim` is one axis, several, or None for all; negative ones count from the end. NumPy's names `axis`
-and `keepdims` work too.
+`dim` is one axis, several, or None for all; negative ones count from the end.
 """
 
-import functools
 import math
 from collections import namedtuple
 
@@ -14,21 +12,6 @@ from ..backend.device import array_module
 from .elementwise import _inverse_or_zero, exp, sqrt, square, where
 
 Extreme = namedtuple("Extreme", "values indices")
-
-
-def numpy_names(function):
-    """Let a function with `dim` and `keepdim` also be called with NumPy's `axis` and `keepdims`."""
-
-    @functools.wraps(function)
-    def renamed(*args, **keywords):
-        if keywords:
-            if "axis" in keywords:
-                keywords["dim"] = keywords.pop("axis")
-            if "keepdims" in keywords:
-                keywords["keepdim"] = keywords.pop("keepdims")
-        return function(*args, **keywords)
-
-    return renamed
 
 
 def axis_of(name, dim, ndim):
@@ -92,13 +75,11 @@ _mean = Op(
 )  # fmt: skip
 
 
-@numpy_names
 def sum(x, dim=None, keepdim=False):
     """The sum over `dim` (all axes by default)."""
     return _sum(x, dims=axes_of("sum", dim, x.ndim), keepdim=keepdim)
 
 
-@numpy_names
 def mean(x, dim=None, keepdim=False):
     """The mean over `dim` (all axes by default)."""
     dims = axes_of("mean", dim, x.ndim)
@@ -107,8 +88,7 @@ def mean(x, dim=None, keepdim=False):
     return _mean(x, dims=dims, keepdim=keepdim)
 
 
-@numpy_names
-def var(x, dim=None, correction=1, keepdim=False):
+def var(x, dim=None, *, correction=1, keepdim=False):
     """The variance, Σ(x − mean)² / (n − correction)."""
     return _variance("var", x, dim, correction, keepdim)
 
@@ -121,13 +101,11 @@ def _variance(name, x, dim, correction, keepdim):
     return sum(square(x - mean(x, dims, True)), dims, keepdim) / (n - correction)
 
 
-@numpy_names
-def std(x, dim=None, correction=1, keepdim=False):
+def std(x, dim=None, *, correction=1, keepdim=False):
     """The standard deviation; its derivative at 0 is taken as 0."""
     return sqrt(_variance("std", x, dim, correction, keepdim))
 
 
-@numpy_names
 def norm(x, p=2, dim=None, keepdim=False):
     """(Σ|x|ᵖ)^(1/p) over `dim`; `p` may be infinity. The derivative at 0 is 0, never NaN."""
     dims = axes_of("norm", dim, x.ndim)
@@ -153,7 +131,6 @@ _norm = Op(
 )  # fmt: skip
 
 
-@numpy_names
 def prod(x, dim=None, keepdim=False):
     """The product over `dim`; exact derivatives also where elements are 0."""
     dims = axes_of("prod", dim, x.ndim)
@@ -186,7 +163,6 @@ _cumsum = Op(
 )  # fmt: skip
 
 
-@numpy_names
 def cumsum(x, dim):
     """Running sums along `dim`."""
     return _cumsum(x, dim=axis_of("cumsum", dim, x.ndim)) if x.ndim else x.clone()
@@ -222,25 +198,21 @@ def _nonempty(name, x, dims):
     return dims
 
 
-@numpy_names
 def amax(x, dim=None, keepdim=False):
     """The largest values; ties share the gradient."""
     return _amax(x, dims=_nonempty("amax", x, axes_of("amax", dim, x.ndim)), keepdim=keepdim)
 
 
-@numpy_names
 def amin(x, dim=None, keepdim=False):
     """The smallest values; ties share the gradient."""
     return _amin(x, dims=_nonempty("amin", x, axes_of("amin", dim, x.ndim)), keepdim=keepdim)
 
 
-@numpy_names
 def max(x, dim=None, keepdim=False):
     """The largest value; with `dim`, a pair (values, indices) along it, as in PyTorch."""
     return amax(x) if dim is None else _extreme(x, argmax(x, dim, True), dim, keepdim)
 
 
-@numpy_names
 def min(x, dim=None, keepdim=False):
     """The smallest value; with `dim`, a pair (values, indices) along it, as in PyTorch."""
     return amin(x) if dim is None else _extreme(x, argmin(x, dim, True), dim, keepdim)
@@ -257,7 +229,6 @@ _argmax = Op("argmax", lambda xp, x, *, dim, keepdim: xp.argmax(x, axis=dim, kee
 _argmin = Op("argmin", lambda xp, x, *, dim, keepdim: xp.argmin(x, axis=dim, keepdims=keepdim))
 
 
-@numpy_names
 def argmax(x, dim=None, keepdim=False):
     """Where the largest value is; without `dim`, in the flattened tensor."""
     dim = None if dim is None else axis_of("argmax", dim, x.ndim)
@@ -265,7 +236,6 @@ def argmax(x, dim=None, keepdim=False):
     return _argmax(x, dim=dim if x.ndim else None, keepdim=keepdim)
 
 
-@numpy_names
 def argmin(x, dim=None, keepdim=False):
     """Where the smallest value is; without `dim`, in the flattened tensor."""
     dim = None if dim is None else axis_of("argmin", dim, x.ndim)
@@ -277,13 +247,11 @@ _all = Op("all", lambda xp, x, *, dims, keepdim: xp.all(x, axis=dims, keepdims=k
 _any = Op("any", lambda xp, x, *, dims, keepdim: xp.any(x, axis=dims, keepdims=keepdim))
 
 
-@numpy_names
 def all(x, dim=None, keepdim=False):
     """True where all elements along `dim` are true."""
     return _all(x, dims=axes_of("all", dim, x.ndim), keepdim=keepdim)
 
 
-@numpy_names
 def any(x, dim=None, keepdim=False):
     """True where some element along `dim` is true."""
     return _any(x, dims=axes_of("any", dim, x.ndim), keepdim=keepdim)
@@ -294,7 +262,6 @@ def any(x, dim=None, keepdim=False):
 _argsort = Op("argsort", lambda xp, x, *, dim: xp.argsort(x, axis=dim, kind="stable"))
 
 
-@numpy_names
 def argsort(x, dim=-1, descending=False):
     """The indices that sort along `dim`; equal elements keep their order."""
     dim = axis_of("argsort", dim, x.ndim)
@@ -303,14 +270,12 @@ def argsort(x, dim=-1, descending=False):
     return _argsort(-x if descending else x, dim=dim)
 
 
-@numpy_names
 def sort(x, dim=-1, descending=False):
     """A pair (sorted values, indices)."""
     indices = argsort(x, dim, descending)
     return Extreme(x.gather(dim, indices), indices)
 
 
-@numpy_names
 def topk(x, k, dim=-1, largest=True):
     """The `k` largest (or smallest) values along `dim`, best first, and their indices."""
     n = x.shape[axis_of("topk", dim, x.ndim)] if x.ndim else 1
@@ -371,19 +336,16 @@ def _share_of_exp(x, out, dims):
     return exp(x - where(out == -math.inf, 0.0, out))
 
 
-@numpy_names
 def logsumexp(x, dim=None, keepdim=False):
     """log Σ exp(x), computed without overflow."""
     return _logsumexp(x, dims=axes_of("logsumexp", dim, x.ndim), keepdim=keepdim)
 
 
-@numpy_names
 def softmax(x, dim=-1):
     """exp(x) / Σ exp(x) along `dim`."""
     return _softmax(x, dim=axis_of("softmax", dim, x.ndim)) if x.ndim else x * 0.0 + 1.0
 
 
-@numpy_names
 def log_softmax(x, dim=-1):
     """log softmax(x), accurate also where softmax rounds to 0."""
     return _log_softmax(x, dim=axis_of("log_softmax", dim, x.ndim)) if x.ndim else x * 0.0

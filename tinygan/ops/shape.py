@@ -7,7 +7,7 @@ import math
 
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from .reduce import axes_of, axis_of, numpy_names
+from .reduce import axes_of, axis_of
 
 _reshape = Op(
     "reshape", lambda xp, x, *, shape: x.reshape(shape), view=True,
@@ -92,14 +92,12 @@ def transpose(x, dim0=-2, dim1=-1):
     return _permute(x, order=tuple(order))
 
 
-@numpy_names
 def squeeze(x, dim=None):
     """Without axes of size 1: all of them, or only `dim` where its size is 1."""
     dims = axes_of("squeeze", dim, x.ndim)
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
 
 
-@numpy_names
 def unsqueeze(x, dim):
     """With a new axis of size 1 at `dim`."""
     dim = axis_of("unsqueeze", dim, x.ndim + 1)
@@ -149,7 +147,6 @@ def _sequence(name, tensors):
     return [t if isinstance(t, Tensor) else Tensor(t) for t in tensors]
 
 
-@numpy_names
 def cat(tensors, dim=0):
     """Tensors joined along an axis; their other sizes must agree."""
     tensors = _sequence("cat", tensors)
@@ -162,7 +159,6 @@ def cat(tensors, dim=0):
     return _cat(*tensors, dim=dim)
 
 
-@numpy_names
 def stack(tensors, dim=0):
     """Tensors of one shape joined along a new axis."""
     tensors = _sequence("stack", tensors)
@@ -183,7 +179,6 @@ def narrow(x, dim, start, length):
     return x[(slice(None),) * dim + (slice(start, start + length),)]
 
 
-@numpy_names
 def split(x, sizes, dim=0):
     """A tuple of pieces along an axis: of one size (the last may be smaller), or of the sizes
     listed.
@@ -202,7 +197,6 @@ def split(x, sizes, dim=0):
     return tuple(narrow(x, dim, start, size) for start, size in zip(starts, sizes))
 
 
-@numpy_names
 def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal size (the last may be smaller)."""
     if chunks <= 0:
@@ -222,19 +216,17 @@ _roll = Op(
     "roll", lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
     x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts), dims=dims),
 )  # fmt: skip
-_pad_zeros = Op(
+_pad = Op(
     "pad", lambda xp, x, *, widths, value: xp.pad(x, widths, constant_values=value),
     x=lambda g, widths, x_shape: g[tuple(slice(w[0], w[0] + n) for w, n in zip(widths, x_shape))],
 )  # fmt: skip
 
 
-@numpy_names
-def flip(x, dim):
+def flip(x, *dims):
     """Reversed along the given axes."""
-    return _flip(x, dims=axes_of("flip", dim, x.ndim))
+    return _flip(x, dims=axes_of("flip", _shape_from(dims), x.ndim))
 
 
-@numpy_names
 def roll(x, shifts, dim=None):
     """Shifted along axes, what leaves at one end coming in at the other; without `dim`, in the
     flattened tensor.
@@ -260,12 +252,12 @@ def repeat(x, *sizes):
     return reshape(tiled, tuple(n * k for n, k in zip(shape, sizes)))
 
 
-def pad(x, pad, mode="constant", value=0.0):
+def pad(x, pad, mode="constant", value=None):
     """Padded at the last axes: `pad` lists (before, after) from the last axis backwards, as in
     PyTorch.
 
-    Modes: "constant" (with `value`; negative widths cut), "reflect" (mirrored, edge not repeated),
-    "replicate" (edge repeated).
+    Modes: "constant" (with `value`, 0 by default; negative widths cut), "reflect" (mirrored, edge
+    not repeated), "replicate" (edge repeated).
     """
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ValueError(
@@ -278,7 +270,7 @@ def pad(x, pad, mode="constant", value=0.0):
         if any(w < 0 for pair in pairs for w in pair):
             x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape))]
             pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
-        return _pad_zeros(x, widths=tuple(pairs), value=value)
+        return _pad(x, widths=tuple(pairs), value=value or 0)
     if mode not in ("reflect", "replicate"):
         raise ValueError(f"pad: expected mode 'constant', 'reflect' or 'replicate', got {mode!r}")
     for dim, (before, after) in enumerate(pairs):

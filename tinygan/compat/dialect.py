@@ -1,0 +1,212 @@
+"""The core's functions under PyTorch's signatures.
+
+For each line of `tinygan.compat.signatures`, such as
+
+    sum(input, dim=None, keepdim=False, *, dtype=None, out=None)
+
+`spoken` writes a function with these parameters, which is
+
+    def sum(input, dim=None, keepdim=False, *, dtype=None, out=None, axis=None, keepdims=None):
+        if dtype is not None or out is not None or axis is not None or keepdims is not None:
+            return adapted(locals())
+        return core(input, dim, keepdim)
+
+The core gets what it has a parameter for: one of the same name, or, where it has another name for
+it (x for `input`), one at the same place. What is left over, here `dtype` and `out`, is served,
+where it differs from its default, by the adaptor of its name: a function
+
+    adaptor(run, given, value)
+
+that may change the given arguments, runs the core by `run(given)`, and may change the result.
+NumPy's `axis` and `keepdims` are understood wherever PyTorch's `dim` and `keepdim` are.
+"""
+
+import inspect
+
+from .. import ops
+from ..autograd.mode import no_grad
+from ..autograd.op import Op
+from ..autograd.tensor import Tensor
+from ..nn import functional
+from . import functions
+from .signatures import SIGNATURES
+
+ADAPTORS = {}
+
+
+def adaptor(*keywords):
+    """Register a function as what serves these keywords."""
+
+    def register(function):
+        ADAPTORS.update(dict.fromkeys(keywords, function))
+        return function
+
+    return register
+
+
+# -- the adaptors ----------------------------------------------------------------------------------
+
+
+@adaptor("dtype")
+def _computed_as(run, given, dtype):
+    """The input is converted before anything is computed."""
+    given["input"] = ops.to(given["input"], dtype=dtype)
+    return run(given)
+
+
+@adaptor("out")
+def _written_into(run, given, out):
+    """The result is copied into `out`, which must have its shape."""
+    result = run(given)
+    if isinstance(result, tuple):
+        for part, place in zip(result, out, strict=True):
+            _store(part, place)
+    else:
+        _store(result, out)
+    return out
+
+
+def _store(result, out):
+    if out.shape != result.shape:
+        raise ValueError(f"out: expected a tensor of shape {result.shape}, got {out.shape}")
+    if result.requires_grad:
+        raise RuntimeError(
+            "out: a result that gradients flow through cannot be written into another tensor; "
+            "leave `out` away, or compute under no_grad()"
+        )
+    with no_grad():
+        out.copy_(result)
+
+
+@adaptor("alpha")
+def _scaled(run, given, alpha):
+    """x ± alpha·y."""
+    given["other"] = ops.mul(given["other"], alpha)
+    return run(given)
+
+
+@adaptor("decimals")
+def _to_decimals(run, given, decimals):
+    """Rounded to so many digits behind the point."""
+    given["input"] = given["input"] * 10.0**decimals
+    return run(given) / 10.0**decimals
+
+
+@adaptor("requires_grad")
+def _leaf(run, given, requires_grad):
+    return run(given).requires_grad_(requires_grad)
+
+
+@adaptor("device")
+def _placed(run, given, device):
+    return run(given).to(device=device)
+
+
+@adaptor(
+    "inplace", "layout", "memory_format", "non_blocking", "pin_memory", "sorted", "sparse_grad",
+    "stable", "_stacklevel", "implicit",
+)  # fmt: skip
+def _without_effect(run, given, value):
+    """Where and when results are stored: the numbers are the same."""
+    return run(given)
+
+
+@adaptor("axis")
+def _along_axis(run, given, axis):
+    given["dim" if "dim" in given else "dims"] = axis
+    return run(given)
+
+
+@adaptor("keepdims")
+def _kept(run, given, keepdims):
+    given["keepdim"] = keepdims
+    return run(given)
+
+
+NUMPY_NAMES = {"axis": {"dim", "dims"}, "keepdims": {"keepdim"}}
+
+# -- making the functions --------------------------------------------------------------------------
+
+
+def spoken(signature: str, core):
+    """`core` as a function with this signature.
+
+    >>> total = spoken("sum(input, dim=None, keepdim=False, *, dtype=None)", ops.sum)
+    >>> total(input=ops.ones(2, 3), axis=0, dtype="float64")
+    tensor([2., 2., 2.], dtype=float64)
+    """
+    name, _, text = signature.strip().removesuffix(")").partition("(")
+    shown = inspect.signature(eval(f"lambda {text}: None"))
+    parameters = shown.parameters
+    passed = _passed(name, core, parameters)
+    extra = {n: p.default for n, p in parameters.items() if n not in passed}
+    many = next((n for n, p in parameters.items() if p.kind is p.VAR_POSITIONAL), None)
+    if many:  # *size, which may also be given as size=
+        text = text.replace(f"*{many}", f"*{many}_, {many}=None")
+        extra[many] = None
+    for word, meaning in NUMPY_NAMES.items():
+        if meaning & parameters.keys():
+            text += f", {word}=None" if "*" in text else f", *, {word}=None"
+            extra[word] = None
+    lines = [f"def {name}({text}):", f"    return core({', '.join(passed.values())})"]
+    if extra:
+        differ = [f"{n} {'is not' if v is None else '!='} {v!r}" for n, v in extra.items()]
+        lines[1:1] = [f"    if {' or '.join(differ)}:", "        return adapted(locals())"]
+    before = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD] if many else []
+    space = {"core": core, "adapted": lambda given: _adapted(function, given, extra, before, many)}
+    exec("\n".join(lines), space)
+    function = space[name]
+    function.__doc__, function.__signature__, function.__wrapped__ = core.__doc__, shown, core
+    function.__module__ = __name__
+    return function
+
+
+def _passed(name, core, parameters):
+    """How the core is called: {PyTorch's name of an argument: the argument as it is written}."""
+    if isinstance(core, Op):
+        own = dict.fromkeys(core.inputs, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    else:
+        own = {n: p.kind for n, p in inspect.signature(core).parameters.items()}
+    order, passed, behind = list(parameters), {}, False
+    for i, (n, kind) in enumerate(own.items()):
+        source = n if n in parameters else order[i] if i < len(order) else None
+        if source is None or source in passed or (source != n and source in own):
+            raise TypeError(f"{name}: the signature has no place for the core's argument {n!r}")
+        many = kind is inspect.Parameter.VAR_POSITIONAL
+        behind |= many or kind is inspect.Parameter.KEYWORD_ONLY
+        passed[source] = f"*{source}_" if many else f"{n}={source}" if behind else source
+    return passed
+
+
+def _adapted(function, given, extra, before, many):
+    """Call `function`, its extra arguments served by their adaptors, the last one outermost."""
+    special = {n: given.pop(n) for n in extra}
+    rest = given.pop(f"{many}_", ())
+    if many and special[many] is not None:
+        rest = (special.pop(many),)
+
+    def run(given):
+        return function(*[given.pop(n) for n in before], *rest, **given)
+
+    for n, value in special.items():
+        if n != many and value is not extra[n]:
+            run = _serve(n, value, run)
+    return run(given)
+
+
+def _serve(keyword, value, run):
+    return lambda given: ADAPTORS[keyword](run, given, value)
+
+
+def install(face: dict) -> None:
+    """Put the functions where the core's stand: on the public face, in nn.functional, on Tensor."""
+    for signature in SIGNATURES:
+        name = signature.partition("(")[0]
+        core = getattr(ops, name, None)
+        function = spoken(signature, getattr(functions, name, core))
+        for place in (face, vars(functional)):
+            if place.get(name) is core:
+                place[name] = function
+        for method, attached in list(vars(Tensor).items()):
+            if attached is core and core is not None:
+                setattr(Tensor, method, function)
