@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import socket
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -148,14 +151,16 @@ def test_every_truncation_is_refused(tmp_path):
     ("content", "reason"),
     [
         (
-            b"PK\x03\x04" + b"0" * 100,
-            "PyTorch's own or another zip format.*convert it with safetensors.torch",
+            b"PK\x03\x04" + b"\0" * 26 + b"x/data.pkl",
+            r"a pickle, as torch.save.*convert it: python",
         ),
-        (b"\x80\x04\x95" + b"0" * 100, "a pickle format"),
-        (b"\x93NUMPY" + b"0" * 100, "NumPy's format"),
+        (b"\x80\x04\x95" + b"0" * 100, r"a pickle, .* can run code .* s.save_file\(torch.load\("),
+        (b"PK\x03\x04" + b"0" * 100, "NumPy's or another zip; tinygan.data.open reads data"),
+        (b"\x93NUMPY" + b"0" * 100, r"NumPy's or .* for weights: tinygan.save\(\{name: "),
+        (b"\x89HDF\r\n\x1a\n" + b"0" * 100, r"begins with 89 48 44 46 0d 0a 1a 0a \(HDF5\)"),
         (b"hello, this is some text, and long enough", "its header is not JSON"),
-        (struct.pack("<Q", 20) + b"{" * 20, "its header is damaged"),
-        (struct.pack("<Q", 2) + b"{}" + b"too much", "is not a valid safetensors file, or damaged"),
+        (struct.pack("<Q", 20) + b"{" * 20, "is damaged: its header is not valid JSON"),
+        (struct.pack("<Q", 2) + b"{}" + b"too much", "need 0 bytes, the file has 8 for them"),
     ],
 )
 def test_a_foreign_file_is_refused(tmp_path, content, reason):
@@ -163,6 +168,138 @@ def test_a_foreign_file_is_refused(tmp_path, content, reason):
     path.write_bytes(content)
     with pytest.raises(io.FileError, match=f"x.pt: .*{reason}"):
         io.load(path)
+
+
+@pytest.mark.torch
+def test_what_torch_saves_is_recognised(tmp_path):
+    torch = pytest.importorskip("torch")
+    for zipped in (True, False):
+        path = tmp_path / "x.pt"
+        torch.save({"a": torch.ones(3)}, path, _use_new_zipfile_serialization=zipped)
+        with pytest.raises(io.FileError, match=r"x\.pt: .* a pickle, as torch.save writes them"):
+            io.load(path)
+
+
+def safetensors_bytes(header, content=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content
+
+
+def entry(shape, begin, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+DEEP = 100_000
+CRAFTED = [
+    ({"a": entry([2], 0, 8), "b": entry([1], 4, 8)}, 8, "puts 'b'.* at 4 to 8; expected 8 to 12"),
+    ({"a": entry([1], 4, 8)}, 8, "puts 'a', F32 of shape [1], at 4 to 8; expected 0 to 4"),
+    ({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, 12, "'b'.* at 8 to 12; expected 4 to 8"),
+    ({"a": entry([3], 0, 8)}, 8, "at 0 to 8; expected 0 to 12"),
+    ({"a": entry([10**12, 10**12], 0, 8)}, 8, "expected 0 to 4,000,000,000,000,000,000,000,000"),
+    ({"a": entry([2**30, 2**30], 0, 2**62)}, 8, "truncated: its tensors need 4,611,686,018,427"),
+    ({"a": entry([2**62, 0], 0, 0)}, 0, "'a' of shape [4611686018427387904, 0]: "),
+    ({"a": entry([2**62] * 60, 0, 4)}, 4, "at 0 to 4; expected 0 to "),
+    ({"a": entry([2**63, 0], 0, 0)}, 0, "its header says of 'a'"),
+    ({"a": entry([1] * 65, 0, 4)}, 4, "its header says of 'a'"),
+    ({"a": entry([-1, -2], 0, 8)}, 8, "its header says of 'a' {'dtype'"),
+    ({"a": entry([2], -8, 0)}, 8, "its header says of 'a'"),
+    ({"a": entry([2], 8, 0)}, 8, "at 8 to 0; expected 0 to 8"),
+    ({"a": entry([True], 0, 4)}, 4, "its header says of 'a'"),
+    ({"a": entry([1.0], 0, 4)}, 4, "its header says of 'a'"),
+    ({"a": entry("2", 0, 8)}, 8, "its header says of 'a'"),
+    ({"a": entry([2], 0, 8, ["F32"])}, 8, "its header says of 'a'"),
+    ({"a": entry([8], 0, 8, "F8_E5M2")}, 8, "'a' is stored as 'F8_E5M2', which tinygan does"),
+    ({"a": {**entry([2], 0, 8), "more": 1}}, 8, "its header says of 'a'"),
+    ({"a": {"dtype": "F32", "shape": [2]}}, 8, "its header says of 'a' {'dtype': 'F32', 'shape'"),
+    ({"a": [1, 2]}, 8, "its header says of 'a' [1, 2]"),
+    ({"__metadata__": {"a": 1}}, 0, "its metadata is no dict of strings"),
+    ({"__metadata__": "a"}, 0, "its metadata is no dict of strings"),
+    (b'{"a": {}, "a": {}}', 0, "'a' stands in it twice"),
+    (b'{"a": {"dtype": "F32", "dtype": "F64"}}', 0, "'dtype' stands in it twice"),
+    (b'{"a": ' * DEEP + b"1" + b"}" * DEEP, 0, "nested too deeply"),
+    (b'{"a": ' + b"[" * DEEP + b"]" * DEEP + b"}", 0, "nested too deeply"),
+    (b'{"a\xff": 1}', 0, "its header is not valid JSON ('utf-8'"),
+    (b'{"a": ' + b"1" * 5000 + b"}", 0, "its header is not valid JSON (Exceeds the limit"),
+    ({"a": entry([2], 0, 8), "__metadata__": {"tinygan.structure": "1"}}, 8, "it is no dict"),
+    (
+        {"a": entry([2], 0, 8), "__metadata__": {"tinygan.structure": '{"b": "tensor:c"}'}}, 8,
+        "its structure does not fit its tensors ('c')",
+    ),
+    (
+        {"a": entry([2], 0, 8), "__metadata__": {"tinygan.structure": '["tensor:a"]'}}, 8,
+        "it is no dict",
+    ),
+    (
+        {"a": entry([2], 0, 8), "__metadata__": {"tinygan.structure": '{"b": 1, "b": "tensor:a"}'}},
+        8, "'b' stands in it twice",
+    ),
+    ({"a": entry([2], 0, 8), "__metadata__": {"tinygan.structure": "{}"}}, 8, "no place for ['a']"),
+    ({"a": entry([2**62] * 10**5, 0, 4)}, 4, "its header says of 'a'"),
+    ({"a" * 10**5: [1]}, 0, "its header says of 'aaa"),
+    ({"__metadata__": {"tinygan.structure": '{"a": ' * DEEP + "1" + "}" * DEEP}}, 0, "structure"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "size", "reason"), CRAFTED)
+def test_a_crafted_header_is_refused(tmp_path, header, size, reason):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(safetensors_bytes(header, bytes(size)))
+    with pytest.raises(io.FileError) as caught:
+        io.load(path)
+    assert "x.safetensors: " in str(caught.value) and len(str(caught.value)) < 2500
+    assert re.search(re.sub(r"([\[\](){}])", r"\\\1", reason), str(caught.value))
+
+
+def test_the_order_in_the_header_does_not_matter(tmp_path):
+    header = {"b": entry([1], 4, 8), "none": entry([0, 5], 4, 4), "a": entry([1], 0, 4)}
+    content = np.array([1, 2], np.float32).tobytes()
+    (tmp_path / "x").write_bytes(safetensors_bytes(json.dumps(header).encode() + b"  ", content))
+    read = io.load(tmp_path / "x")
+    assert read["a"].tolist() == [1] and read["b"].tolist() == [2] and read["none"].shape == (0, 5)
+
+
+def test_numbers_that_are_not_finite_are_weights_too(tmp_path):
+    io.save({"x": tg.Tensor([np.nan, np.inf])}, tmp_path / "x")
+    np.testing.assert_array_equal(io.load(tmp_path / "x")["x"].numpy(), [np.nan, np.inf])
+
+
+def test_what_is_no_file_is_never_waited_for(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        monkeypatch.chdir(tmp_path)  # a socket's name must be short
+        server.bind("socket")
+    for path, kind in ((tmp_path / "pipe", "a pipe"), (tmp_path / "socket", "a socket"),
+                       (tmp_path, "a folder"), ("/dev/zero", "a device")):  # fmt: skip
+        with pytest.raises(io.FileError, match=rf"cannot be read \(it is {kind}, not a file\)"):
+            io.load(path)
+
+
+def test_nothing_is_reserved_that_the_file_does_not_bear_out(tmp_path):
+    """A sparse file is as long as it says, but never read as a whole where it is foreign."""
+    path = tmp_path / "x"
+    headers = [
+        safetensors_bytes({"a": entry([2**40], 0, 2**42)}),
+        struct.pack("<Q", 2**40) + b"{",
+        b"PK\x03\x04" + bytes(60),
+        bytes(100),
+    ]
+    for start in headers:
+        with open(path, "wb") as file:
+            file.write(start)
+            file.truncate(2**41)
+        tracemalloc.start()
+        with pytest.raises(io.FileError):
+            io.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+        tracemalloc.stop()
+
+
+def test_metadata_are_read_without_the_tensors(tmp_path):
+    io.save({"x": tg.zeros(1_000_000)}, tmp_path / "x", metadata={"a": "b"})
+    tracemalloc.start()
+    assert io.load_metadata(tmp_path / "x") == {"a": "b"}
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
 
 
 def test_nothing_is_ever_unpickled(tmp_path):

@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -17,7 +19,7 @@ import pytest
 from tinygan import io, train
 from tinygan.models import DCGAN, GAN
 from tinygan.train import checkpoint
-from tinygan.train.folder import RunError
+from tinygan.train.folder import RunError, RunFolder
 
 HOME = Path(__file__).parent.parent
 STEPS = 40
@@ -312,6 +314,141 @@ def test_a_foreign_or_changed_file_is_refused(home, undisturbed, kind):
     said = []
     _, state = checkpoint.find(run, said.append)
     assert state["step"] == 36 and reason in said[0]
+
+
+def reheaded(content, change):
+    """A file whose header, and the structure in it, `change` has altered."""
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    notes = header["__metadata__"]
+    structure = json.loads(notes["tinygan.structure"])
+    change(header, structure)
+    header["__metadata__"] = {**notes, "tinygan.structure": json.dumps(structure)}
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+WEIGHT = "system.modules.generator"  # the beginning of tensors' names
+
+
+def weights(header, axes):
+    return [k for k, v in header.items() if k.startswith(WEIGHT) and len(v["shape"]) == axes]
+
+
+def turned(header, structure):
+    entry = header[weights(header, 4)[0]]
+    entry["shape"] = entry["shape"][::-1]
+
+
+def retyped(header, structure):
+    header[weights(header, 4)[0]]["dtype"] = "I32"
+
+
+def swapped(header, structure):
+    a, b = (header[name] for name in weights(header, 1)[:2])
+    a["data_offsets"], b["data_offsets"] = b["data_offsets"], a["data_offsets"]
+
+
+def renamed(header, structure):
+    modules = structure["system"]["modules"]
+    modules["generator "] = modules.pop("generator")
+
+
+def nested(header, structure):
+    modules = structure["system"]["modules"]
+    modules["generator"] = {"0": modules["generator"]}
+
+
+def one_less(header, structure):
+    structure["step"] -= 1
+
+
+def of_another_kind(header, structure):
+    structure["options"] = list(structure["options"])
+
+
+CRAFTED = [
+    (turned, "checksum"), (retyped, "checksum"), (swapped, "its header puts|checksum"),
+    (renamed, "checksum"), (nested, "checksum"), (one_less, "checksum"),
+    (of_another_kind, "checksum"),
+    (lambda header, structure: header["__metadata__"].pop("format"), "not a checkpoint of a run"),
+    (lambda header, structure: header["__metadata__"].update(format="tinygan run 1"),
+     r"written by an older tinygan \('tinygan run 1'; this one reads 'tinygan run 2'\)"),
+    (lambda header, structure: structure.clear(), "its structure does not fit its tensors"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason"), CRAFTED)
+def test_a_crafted_checkpoint_is_refused_and_the_one_before_it_used(
+    home, undisturbed, change, reason
+):
+    run = copied(undisturbed, home / "crafted")
+    newest = checkpoint.files(run)[-1]
+    newest.write_bytes(reheaded(newest.read_bytes(), change))
+    with pytest.raises(RunError, match=rf"({reason}).*this one is good: .*step-0000036"):
+        checkpoint.find(newest)
+    said = []
+    _, state = checkpoint.find(run, said.append)
+    assert state["step"] == 36 and re.search(reason, said[0])
+
+
+def test_parts_of_another_kind_are_refused_though_the_checksum_fits(home, undisturbed):
+    run = copied(undisturbed, home / "kinds")
+    newest = checkpoint.files(run)[-1]
+    good = checkpoint.read(newest)
+    for part, value, reason in (
+        ("options", [], "options: missing, or not what"), ("step", True, "step: missing, or not"),
+        ("step", 12, "is of step 12, which its name does not say"),
+    ):  # fmt: skip
+        state = {**good, part: value}
+        notes = {"format": checkpoint.FORMAT, "checksum": str(checkpoint.checksum(state))}
+        io.save(state, newest, notes)
+        with pytest.raises(io.FileError, match=reason):
+            checkpoint.read(newest)
+    notes["checksum"] = str(checkpoint.checksum(good))
+    io.save(good, home / "kinds" / "best.safetensors", notes)  # under a name of one's own
+    assert checkpoint.read(home / "kinds" / "best.safetensors")["step"] == 40
+
+
+def test_what_is_no_file_is_passed_over(home, undisturbed):
+    run = copied(undisturbed, home / "no-files")
+    os.mkfifo(run / "checkpoints" / "step-0000050.safetensors")
+    (run / "checkpoints" / "step-0000060.safetensors").mkdir()
+    (run / "checkpoints" / "step-²³.safetensors").write_text("no number")
+    said = []
+    assert checkpoint.find(run, said.append)[1]["step"] == STEPS
+    assert "a folder, not a file" in said[0] and "a pipe, not a file" in said[1]
+    state = checkpoint.read(checkpoint.files(run)[-3])
+    checkpoint.write(RunFolder(run), 70, {**state, "step": 70}, keep=1)
+    left = [p.name for p in checkpoint.files(run) if p.is_file()]
+    assert left == ["step-0000070.safetensors"]
+
+
+def test_unreadable_checkpoints_are_passed_over_and_unreadable_runs_explained(
+    home, undisturbed, monkeypatch
+):
+    """Tests may run as root, who can read everything: so the refusal is simulated."""
+    newest, opened = checkpoint.files(undisturbed)[-1], io.open_file
+
+    def closed(path):
+        if Path(path) == newest:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open_file", closed)
+        said = []
+        assert checkpoint.find(undisturbed, said.append)[1]["step"] == 36
+        assert "step-0000040.safetensors: cannot be read (Permission denied)" in said[0]
+
+    def forbidden(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    for owner, name, place in ((os, "listdir", "checkpoints"), (os, "stat", "undisturbed")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, forbidden)
+            with pytest.raises(RunError, match=rf"{place}: cannot be read \(Permission denied\)"):
+                checkpoint.find(undisturbed)
 
 
 # -- places that cannot be written -----------------------------------------------------------------

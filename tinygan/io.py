@@ -10,13 +10,15 @@ previous file whole.
 """
 
 import contextlib
+import errno
 import json
+import math
 import os
+import stat
 import struct
 from pathlib import Path
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from .autograd import Tensor
@@ -37,7 +39,10 @@ _DTYPES = {
     "F16": np.float16,
     "F32": np.float32,
     "F64": np.float64,
+    "BF16": np.uint16,  # NumPy has none: the upper half of a float32
 }
+_GLANCE = 256  # bytes by which a foreign file is recognised
+_LONGEST_HEADER = 100_000_000  # as the format's own library has it
 
 
 class FileError(ValueError):
@@ -89,14 +94,21 @@ def load(path, device=None):
     if _STRUCTURE not in notes:
         return tensors
     try:
-        return _put_together(json.loads(notes[_STRUCTURE]), tensors)
-    except (KeyError, ValueError) as error:
+        structure = json.loads(notes[_STRUCTURE], object_pairs_hook=_distinct)
+        whole = _put_together(structure, tensors)
+        if not isinstance(whole, dict):
+            raise ValueError("it is no dict")
+        if tensors:
+            raise ValueError(f"it has no place for {_short(list(tensors))}")
+    except (KeyError, ValueError, RecursionError) as error:
         raise FileError(f"{path}: its structure does not fit its tensors ({error})") from None
+    return whole
 
 
 def load_metadata(path) -> dict[str, str]:
-    """The metadata that was given to `save`."""
-    return {key: value for key, value in _read(Path(path))[1].items() if key != _STRUCTURE}
+    """The metadata that was given to `save`; the tensors are not read."""
+    notes = _read(Path(path), with_arrays=False)[1]
+    return {key: value for key, value in notes.items() if key != _STRUCTURE}
 
 
 def write_atomically(path, content: bytes) -> None:
@@ -172,80 +184,180 @@ def _take_apart(value, place, arrays):
 
 
 def _put_together(value, tensors):
+    """The structure with the tensors, each of which is taken out of `tensors`, in their places."""
     if isinstance(value, dict):
         return {key: _put_together(item, tensors) for key, item in value.items()}
     if isinstance(value, list):
         return [_put_together(item, tensors) for item in value]
     if isinstance(value, str) and value.startswith(_TENSOR):
-        return tensors[value.removeprefix(_TENSOR)]
+        return tensors.pop(value.removeprefix(_TENSOR))
     return value
 
 
 # -- reading -------------------------------------------------------------------------------------
 
 
-def _read(path):
-    """The arrays and metadata of a file; a foreign or damaged one is refused with its reason."""
+def open_file(path):
+    """An ordinary file, opened for reading; OSError says what is there instead.
+
+    Opening a pipe would wait until somebody writes into it, and a device need never end.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return open(path, "rb")
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kind = kinds.get(stat.S_IFMT(mode), "a device")
+    raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
+def _read(path, with_arrays=True):
+    """The arrays, unless they are not wanted, and the metadata of a file; a foreign or damaged one
+    is refused with its reason.
+
+        length of the header (uint64)   the header, JSON   the bytes of all tensors, in a row
+
+    Nothing is reserved or read that the file's own length does not bear out.
+    """
     try:
-        content = path.read_bytes()
+        with open_file(path) as file:
+            header, start = _header(file)
+            notes = _notes(header.pop("__metadata__", {}))
+            _check_places(header, os.fstat(file.fileno()).st_size - start)
+            wanted = header if with_arrays else {}
+            found = {name: _array(file, start, name, header[name]) for name in wanted}
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror})") from error
-    if foreign := _foreign(content):
-        raise FileError(f"{path}: {foreign}")
-    (length,) = struct.unpack("<Q", content[:8])
+    except RecursionError:
+        raise FileError(f"{path}: is damaged: its header is nested too deeply") from None
+    return found, notes
+
+
+def _header(file):
+    """A file's header, and where it ends."""
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(_GLANCE)
+    if size < 8:
+        raise FileError(f"is truncated: a safetensors file has at least 8 bytes, this one {size}")
+    (length,) = struct.unpack("<Q", start[:8])
+    if start[8:9] not in (b"{", b""):
+        raise FileError(_foreign(start))
+    if size < 8 + length:
+        raise FileError(f"is truncated: its header says {length:,} bytes, the file has {size:,}")
+    if length > _LONGEST_HEADER:
+        raise FileError(f"is damaged: a header of {length:,} bytes is longer than any")
+    file.seek(8)
     try:
-        pieces = safetensors.deserialize(content)
-        notes = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise FileError(f"{path}: is not a valid safetensors file, or damaged ({error})") from None
-    return {name: _array(path, name, piece) for name, piece in pieces}, notes
+        header = json.loads(file.read(length).decode(), object_pairs_hook=_distinct)
+    except ValueError as error:
+        raise FileError(f"is damaged: its header is not valid JSON ({error})") from None
+    if not isinstance(header, dict):
+        raise FileError("is damaged: its header is no JSON object")
+    return header, 8 + length
 
 
-def _foreign(content):
-    """One line that says what the file is instead of safetensors, or that it ends too early."""
-    kinds = {
-        b"PK": "PyTorch's own or another zip",
-        b"\x80": "a pickle",
-        b"\x93NUMPY": "NumPy's",
-        b"\x89HDF": "HDF5",
-    }
-    for magic, kind in kinds.items():
-        if content.startswith(magic) and content[8:9] != b"{":
-            return (
-                f"is not a safetensors file but {kind} format, which can run code or is foreign; "
-                "convert it with safetensors.torch.save_file or tinygan.save"
-            )
-    if len(content) < 8:
-        return f"is truncated: a safetensors file has at least 8 bytes, this one {len(content)}"
-    (length,) = struct.unpack("<Q", content[:8])
-    if content[8:9] not in (b"{", b""):
-        return "is not a safetensors file: its header is not JSON"
-    if len(content) < 8 + length:
-        return f"is truncated: its header says {length:,} bytes, the file has {len(content):,}"
-    try:
-        header = json.loads(content[8 : 8 + length])
-        ends = [v["data_offsets"][1] for k, v in header.items() if k != "__metadata__"]
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return "is not a safetensors file: its header is damaged"
-    needed = 8 + length + max(ends, default=0)
-    if len(content) < needed:
-        return f"is truncated: its tensors need {needed:,} bytes, the file has {len(content):,}"
-    return None
-
-
-def _array(path, name, piece):
-    if piece["dtype"] == "BF16":  # NumPy has no bfloat16: the upper half of a float32
-        upper = np.frombuffer(piece["data"], np.uint16).astype(np.uint32) << 16
-        return upper.view(np.float32).reshape(piece["shape"])
-    if piece["dtype"] not in _DTYPES:
-        raise FileError(
-            f"{path}: {name!r} is stored as {piece['dtype']}, which tinygan does not know"
+def _foreign(start):
+    """What a file is instead of safetensors, by its first bytes, and what to do."""
+    torch_to_safe = (
+        'python -c "import torch, safetensors.torch as s; '
+        "s.save_file(torch.load('FILE', weights_only=True), 'FILE.safetensors')\""
+    )
+    if start.startswith(b"\x80") or (start.startswith(b"PK") and b"/data.pkl" in start):
+        return (
+            "is not a safetensors file but a pickle, as torch.save writes them, which can run code "
+            f"and is never loaded; where PyTorch is installed, convert it: {torch_to_safe}"
         )
-    return np.frombuffer(bytearray(piece["data"]), _DTYPES[piece["dtype"]]).reshape(piece["shape"])
+    if start.startswith((b"\x93NUMPY", b"PK")):
+        return (
+            "is not a safetensors file but NumPy's or another zip; tinygan.data.open reads data, "
+            "and for weights: tinygan.save({name: tinygan.tensor(array), ...}, 'FILE.safetensors')"
+        )
+    hint = " (HDF5)" if start.startswith(b"\x89HDF") else ""
+    return (
+        "is not a safetensors file: its header is not JSON; the file begins with "
+        f"{start[:8].hex(' ')}{hint}"
+    )
+
+
+def _distinct(pairs):
+    """A JSON object as a dict, refused where a name stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{_short(twice)} stands in it twice")
+    return found
+
+
+def _notes(notes):
+    if isinstance(notes, dict) and all(isinstance(value, str) for value in notes.values()):
+        return notes
+    raise FileError("is damaged: its metadata is no dict of strings")
+
+
+def _check_places(header, size):
+    """Every tensor is as long as its dtype and shape say, and one follows the other without gap or
+    overlap to the end of the file, which has `size` bytes for them.
+    """
+    for name, entry in header.items():
+        if not _is_entry(entry):
+            raise FileError(f"is damaged: its header says of {_short(name)} {_short(entry)}")
+        if entry["dtype"] not in _DTYPES:
+            raise FileError(
+                f"{_short(name)} is stored as {_short(entry['dtype'])}, which tinygan does not know"
+            )
+    reached = 0
+    for name in sorted(header, key=lambda name: header[name]["data_offsets"]):
+        entry = header[name]
+        begin, end = entry["data_offsets"]
+        needed = math.prod(entry["shape"]) * np.dtype(_DTYPES[entry["dtype"]]).itemsize
+        if begin != reached or end - begin != needed:
+            raise FileError(
+                f"is damaged: its header puts {_short(name)}, {entry['dtype']} of "
+                f"shape {_short(entry['shape'])}, at {begin:,} to {end:,}; expected {reached:,} to "
+                f"{reached + needed:,}"
+            )
+        reached = end
+    if reached != size:
+        kind = "truncated" if reached > size else "damaged"
+        raise FileError(
+            f"is {kind}: its tensors need {reached:,} bytes, the file has {size:,} for them"
+        )
+
+
+def _is_entry(entry):
+    """Whether a header's entry has the form {"dtype": str, "shape": [...], "data_offsets": [b, e]},
+    with whole numbers that are sizes, and no more axes than an array can have.
+    """
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        return False
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+        return False
+    sizes = all(type(n) is int and 0 <= n < 2**63 for n in [*shape, *offsets])
+    return sizes and len(shape) <= 64 and isinstance(entry["dtype"], str)
+
+
+def _short(value):
+    return repr(value) if len(repr(value)) < 100 else repr(value)[:99] + "…"
+
+
+def _array(file, start, name, entry):
+    try:
+        array = np.empty(entry["shape"], _DTYPES[entry["dtype"]])
+    except (MemoryError, ValueError) as error:
+        raise FileError(f"{_short(name)} of shape {_short(entry['shape'])}: {error}") from None
+    file.seek(start + entry["data_offsets"][0])
+    if file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
+        raise FileError(f"is truncated: it ended while {_short(name)} was read")
+    if entry["dtype"] == "BF16":
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array
 
 
 __all__ = [
-    "FileError", "load", "load_metadata", "save", "write_atomically",
+    "FileError", "load", "load_metadata", "open_file", "printable", "save", "write_atomically",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ class RunFolder:
 def number(path: Path) -> int | None:
     """The step in a file's name, `step-0001000.png`."""
     digits = path.stem.removeprefix("step-")
-    return int(digits) if digits.isdigit() else None
+    return int(digits) if digits.isdecimal() else None
 
 
 def new_folder(out, system: str, data: str) -> RunFolder:
