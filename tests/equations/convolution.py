@@ -1,0 +1,52 @@
+"""Convolution, a sum over the window; and its transpose, which spreads each element over one."""
+
+import numpy as np
+
+
+def pair(value):
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """y[n, o, i, j] = b[o] + Σ_{c,u,v} x[n, c, i·s + u·d − p, j·s + v·d − p] · w[o, c, u, v].
+
+    With groups, the filters of a group see its channels only.
+    """
+    (sh, sw), (dh, dw) = pair(stride), pair(dilation)
+    filters, channels, kh, kw = weight.shape
+    if padding == "same":
+        padding = (dh * (kh - 1) // 2, dw * (kw - 1) // 2)
+    ph, pw = pair(padding)
+    x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    height = (x.shape[2] - dh * (kh - 1) - 1) // sh + 1
+    width = (x.shape[3] - dw * (kw - 1) - 1) // sw + 1
+    y = np.zeros((x.shape[0], filters, height, width))
+    for o in range(filters):
+        first = o // (filters // groups) * channels
+        for c, u, v in np.ndindex(channels, kh, kw):
+            seen = x[:, first + c, u * dh :, v * dw :][:, ::sh, ::sw][:, :height, :width]
+            y[:, o] += seen * weight[o, c, u, v]
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """A conv2d of images of height 1."""
+    x, weight = x[:, :, None], weight[:, :, None]
+    return conv2d(x, weight, bias, (1, stride), (0, padding), (1, dilation), groups)[:, :, 0]
+
+
+def conv_transpose2d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):
+    """y[n, o, i·s + u·d − p, j·s + v·d − p] += x[n, c, i, j] · w[c, o, u, v]."""
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    eh, ew = pair(output_padding)
+    n, channels, height, width = x.shape
+    _, filters, kh, kw = weight.shape
+    whole = ((height - 1) * sh + dh * (kh - 1) + 1 + eh, (width - 1) * sw + dw * (kw - 1) + 1 + ew)
+    y = np.zeros((n, filters * groups, *whole))
+    for c, o, u, v in np.ndindex(channels, filters, kh, kw):
+        target = y[:, c // (channels // groups) * filters + o, u * dh :, v * dw :]
+        target[:, ::sh, ::sw][:, :height, :width] += x[:, c] * weight[c, o, u, v]
+    y = y[:, :, ph : whole[0] - ph, pw : whole[1] - pw]
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)

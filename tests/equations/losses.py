@@ -1,0 +1,74 @@
+"""Losses, item by item; `reduction` says what becomes of the items."""
+
+import numpy as np
+
+from .activations import log_softmax
+
+
+def reduced(values, reduction):
+    return {"mean": np.mean, "sum": np.sum, "none": np.asarray}[reduction](values)
+
+
+def mse_loss(x, target, reduction="mean"):
+    return reduced((x - target) ** 2, reduction)
+
+
+def l1_loss(x, target, reduction="mean"):
+    return reduced(np.abs(x - target), reduction)
+
+
+def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+    """A parabola of height d²/2β near 0, a line of slope 1 from d = β on, without a step."""
+    d = np.abs(x - target)
+    return reduced(np.where(d < beta, d**2 / (2 * beta), d - beta / 2), reduction)
+
+
+def binary_cross_entropy(x, target, reduction="mean"):
+    """−t·log x − (1 − t)·log(1 − x), where log 0 counts as −100."""
+    with np.errstate(divide="ignore"):
+        log_x, log_rest = np.maximum(np.log(x), -100), np.maximum(np.log(1 - x), -100)
+    return reduced(-target * log_x - (1 - target) * log_rest, reduction)
+
+
+def binary_cross_entropy_with_logits(x, target, reduction="mean", pos_weight=1.0):
+    """−w·t·log σ(x) − (1 − t)·log(1 − σ(x)), where log σ(x) = −log(1 + e⁻ˣ)."""
+    log_x, log_rest = -np.logaddexp(0, -x), -np.logaddexp(0, x)
+    return reduced(-pos_weight * target * log_x - (1 - target) * log_rest, reduction)
+
+
+def one_hot(target, classes):
+    """(N, …) → (N, C, …)."""
+    return np.moveaxis(np.eye(classes)[target], -1, 1)
+
+
+def nll_loss(log_probs, target, weight=None, reduction="mean", ignore_index=-100):
+    """−w_t·log p_t. Ignored items count nothing; the mean is by the weights of the others."""
+    weight = np.ones(log_probs.shape[1]) if weight is None else weight
+    losses, weights = np.zeros(target.shape), np.zeros(target.shape)
+    for place in np.ndindex(target.shape):
+        t = target[place]
+        if t != ignore_index:
+            weights[place] = weight[t]
+            losses[place] = -weight[t] * log_probs[(place[0], t, *place[1:])]
+    return losses.sum() / weights.sum() if reduction == "mean" else reduced(losses, reduction)
+
+
+def cross_entropy(x, target, weight=None, reduction="mean", ignore_index=-100, label_smoothing=0.0):
+    """−Σ_c w_c·p_c·log softmax(x)_c, where p is the target, mixed with a share ε of the uniform
+    distribution: (1 − ε)·p + ε/C.
+    """
+    classes = x.shape[1]
+    weight = np.ones(classes) if weight is None else weight
+    labels = target if target.ndim < x.ndim else None
+    if labels is not None:
+        counted = labels != ignore_index
+        target = one_hot(np.where(counted, labels, 0), classes)
+    p = (1 - label_smoothing) * target + label_smoothing / classes
+    spread = weight.reshape(-1, *[1] * (x.ndim - 2))
+    losses = -(spread * p * log_softmax(x, 1)).sum(1)
+    if labels is None:
+        return reduced(losses, reduction)
+    losses = np.where(counted, losses, 0)
+    if reduction == "mean":
+        return losses.sum() / (weight[np.where(counted, labels, 0)] * counted).sum()
+    return reduced(losses, reduction)
