@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from tinygan.models import DCGAN, GAN, SYSTEMS, Adversarial, System, build, dcgan
+from tinygan.models import DCGAN, GAN, SYSTEMS, Adversarial, System, build, networks
 
 
 def points(n=16, seed=0):
@@ -171,9 +171,9 @@ def test_losses_equal_pytorchs_over_twenty_steps(dtype, rtol, monkeypatch):
     batches = [rng.uniform(-1, 1, (16, 1, 32, 32)).astype(dtype) for _ in range(20)]
     noises = [rng.standard_normal((16, 16)).astype(dtype) for _ in range(20)]
 
-    monkeypatch.setattr(dcgan, "nn", torch.nn)  # the same text builds the twin
-    G = dcgan.generator(1, 16, 8, 4, 3)
-    D = dcgan.discriminator(1, 8, 4, 3)
+    monkeypatch.setattr(networks, "nn", torch.nn)  # the same text builds the twin
+    G = networks.generator("dcgan", (1, 32, 32), 16, 8)
+    D = networks.discriminator("dcgan", (1, 32, 32), 8)
     monkeypatch.undo()
     for theirs, own in ((G, ours.generator), (D, ours.discriminator)):
         theirs.to(getattr(torch, dtype))

@@ -6,17 +6,24 @@ Two networks play. D learns to tell real x from generated G(z); G learns to make
     G takes a step against  generator_loss(G(z))            D fixed: its gradients are not computed
 
 `n_critic` steps of D go with one of G. A member of the family is this skeleton with its own two
-losses; everything else (clipped weights, a gradient penalty, conditions, more heads) fits into the
-hooks `condition`, `after_discriminator_step` and the losses themselves.
+losses. What else some of them need are hooks with a default here: another discriminator (`critic`),
+a condition that is told to both players (`condition`), an optimiser of their own (`optimizer`), and
+something to do after each step of D (`after_discriminator_step`).
+
+With `pack` = m, D sees m examples at a time, all real or all generated, and says one thing of them
+(PacGAN, Lin et al., 2018). A generator that repeats itself shows in a pack at once.
 """
 
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from .. import optim
 from ..autograd import Tensor, no_grad
-from .system import System
+from .networks import discriminator, generator
+from .system import System, evaluating
 
 
 @dataclass(eq=False, kw_only=True)
@@ -26,9 +33,12 @@ class Adversarial(System):
     Each call of `step` is one step of D, on a fresh batch; every n_critic-th is one of G, too.
     """
 
+    net: str = "mlp"  # or "dcgan": see `networks`
+    width: int = 128  # hidden units, or channels next to the image
     lr: float = 2e-4
     beta1: float = 0.5
     n_critic: int = 1
+    pack: int = 1
 
     sampled: ClassVar[tuple[str, ...]] = ("generator",)
 
@@ -44,6 +54,16 @@ class Adversarial(System):
 
     # -- hooks -------------------------------------------------------------------------------------
 
+    def networks(self):
+        return {
+            "generator": generator(self.net, self.shape, self.latent, self.width),
+            "discriminator": self.critic(),
+        }
+
+    def critic(self):
+        """D: x (N, *shape) → (N,), or (N / pack,)."""
+        return discriminator(self.net, self.shape, self.width, pack=self.pack)
+
     def condition(self, batch: dict):
         """What both networks are told about the batch; None for an unconditional game."""
         return None
@@ -51,11 +71,12 @@ class Adversarial(System):
     def after_discriminator_step(self) -> None:
         """For instance, clip the critic's weights."""
 
-    def optimisers(self):
-        return {
-            name: optim.Adam(module.parameters(), lr=self.lr, betas=(self.beta1, 0.999))
-            for name, module in self.modules.items()
-        }
+    def optimizer(self, parameters) -> optim.Optimizer:
+        """What each player takes its steps with."""
+        return optim.Adam(parameters, lr=self.lr, betas=(self.beta1, 0.999))
+
+    def build_optimizers(self):
+        return {name: self.optimizer(module.parameters()) for name, module in self.modules.items()}
 
     # -- the skeleton ------------------------------------------------------------------------------
 
@@ -85,3 +106,19 @@ class Adversarial(System):
         own = [p for group in optimizer.param_groups for p in group["params"]]
         losses[player].backward(inputs=own)
         optimizer.step()
+
+    # -- looking at it -----------------------------------------------------------------------------
+
+    @no_grad
+    def opinion(self, points) -> np.ndarray:
+        """D(x) of each example (N, *shape) by itself: (N,)."""
+        alone = np.repeat(points, self.pack, axis=0)  # a pack of the same
+        with evaluating(self.discriminator):
+            return self.discriminator(self.tensor(alone)).numpy()
+
+    def field(self, points) -> np.ndarray:
+        """How real D takes points (N, *shape) to be, for a picture: from 0 to 1, ½ in the middle of
+        what it says of them.
+        """
+        y = self.opinion(points)
+        return 1 / (1 + np.exp(-2 * (y - y.mean()) / (y.std() + 1e-12)))

@@ -15,8 +15,7 @@ import numpy as np
 
 from .. import nn, ops, optim
 from ..autograd import no_grad
-from .dcgan import halvings
-from .gan import mlp
+from .networks import halvings, mlp
 from .system import System, evaluating
 
 
@@ -38,7 +37,7 @@ class Autoencoder(System):
             raise ValueError(f"net {self.net!r}: expected 'linear', 'mlp' or 'conv'")
         super().__post_init__()
 
-    def optimisers(self):
+    def build_optimizers(self):
         own = [p for module in self.modules.values() for p in module.parameters()]
         return {"adam": optim.Adam(own, lr=self.lr)}
 

@@ -22,7 +22,7 @@ SYSTEMS: dict[str, type["System"]] = {}  # the key in configurations -> the clas
 
 @dataclass(eq=False, kw_only=True)
 class System:
-    """The base of all systems: define `networks`, `optimisers`, `step` and `generate`."""
+    """The base of all systems: define `networks`, `build_optimizers`, `step` and `generate`."""
 
     shape: tuple[int, ...] = (1, 32, 32)  # of one example: (C, H, W) or (2,)
     latent: int = 100
@@ -40,7 +40,7 @@ class System:
         self.modules: dict[str, Module] = self.networks()
         for name, module in self.modules.items():
             setattr(self, name, module)
-        self.optimizers: dict[str, Optimizer] = self.optimisers()
+        self.optimizers: dict[str, Optimizer] = self.build_optimizers()
 
     # -- what a system defines ---------------------------------------------------------------------
 
@@ -48,9 +48,9 @@ class System:
         """The networks by name; each also becomes an attribute."""
         raise NotImplementedError(f"{type(self).__name__} has no networks()")
 
-    def optimisers(self) -> dict[str, Optimizer]:
+    def build_optimizers(self) -> dict[str, Optimizer]:
         """The optimisers by name."""
-        raise NotImplementedError(f"{type(self).__name__} has no optimisers()")
+        raise NotImplementedError(f"{type(self).__name__} has no build_optimizers()")
 
     def step(self, batch: dict) -> dict[str, Tensor]:
         """Learn from a batch {"x": (N, *shape), "label": (N,), …}; gives the losses by name."""
