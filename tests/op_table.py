@@ -503,6 +503,19 @@ for equation, *shapes in EINSUMS:
 
 # -- convolution ----------------------------------------------------------------------------------
 
+
+def _same(x, w, dilation):
+    """The convolution that keeps the image's size, as a sum over the places of the kernel."""
+    totals = [d * (k - 1) for d, k in zip(dilation, w.shape[2:])]
+    sides = [(0, 0)] * (x.ndim - 2) + [(t // 2, t - t // 2) for t in totals]
+    padded, (h, width) = np.pad(x, sides), x.shape[-2:]
+    return sum(
+        np.einsum("...chw,oc->...ohw", padded[..., u : u + h, v : v + width], w[:, :, i, j])
+        for i, u in enumerate(range(0, totals[0] + 1, dilation[0]))
+        for j, v in enumerate(range(0, totals[1] + 1, dilation[1]))
+    )
+
+
 row("conv1d", [(2, 3, 7), (4, 3, 3), (4,)], padding=1)
 row("conv1d", [(2, 4, 8), (6, 2, 3)], stride=2, dilation=2, groups=2, padding=2)
 row("conv2d", [(2, 3, 5, 6), (4, 3, 3, 2)])
@@ -517,6 +530,16 @@ row("conv2d", [(2, 3, 4, 5), (4, 3, 1, 1), (4,)])
 row("conv2d", [(1, 3, 7, 7), (2, 3, 1, 1)], stride=2)
 row("conv2d", [(2, 2, 7, 6), (3, 2, 3, 3)], stride=2)
 row("conv2d", [(0, 2, 5, 5), (3, 2, 3, 3), (3,)])
+row("conv2d", [(2, 5, 6), (3, 2, 3, 3), (3,)], stride=(2,))
+for sizes in ([(2, 2, 5, 6), (3, 2, 2, 4)], [(2, 5, 6), (3, 2, 2, 4)]):
+    row(
+        "conv2d", sizes, numpy=lambda x, w: _same(x, w, (1, 3)),
+        via=lambda m, x, w: m.conv2d(x, w, padding="same", dilation=(1, 3)),
+    )  # fmt: skip
+row(
+    "conv1d", [(3, 7), (4, 3, 2)], via=lambda m, x, w: m.conv1d(x, w, padding="same"),
+    numpy=lambda x, w: _same(x[:, None], w[:, :, None], (1, 1))[:, 0],
+)  # fmt: skip
 row("conv_transpose2d", [(2, 3, 4, 5), (3, 2, 3, 2), (2,)])
 row("conv_transpose2d", [(1, 3, 4, 4), (3, 2, 4, 4), (2,)], stride=2, padding=1)
 row("conv_transpose2d", [(2, 3, 1, 1), (3, 2, 4, 4)])
@@ -540,10 +563,41 @@ row(
 row("conv_transpose2d", [(1, 2, 4, 3), (2, 2, 3, 2)], stride=1, dilation=3, output_padding=2)
 row("conv_transpose2d", [(1, 2, 3, 3), (2, 2, 2, 2)], stride=3)
 row("conv_transpose2d", [(0, 2, 3, 3), (2, 2, 2, 2)], stride=3)
+row("conv_transpose2d", [(3, 4, 5), (3, 2, 3, 2), (2,)])
+row("conv_transpose1d", [(2, 3, 5), (3, 2, 3), (2,)], stride=2, padding=1, output_padding=1)
+row("conv_transpose1d", [(4, 3), (4, 3, 2), (6,)], groups=2, dilation=2)
+row("unfold", [(2, 3, 5, 6)], kernel_size=(3, 2), dilation=(1, 2), padding=(1, 0), stride=(2, 1))
+row("unfold", [(2, 4, 4)], kernel_size=2, stride=2)
+row("fold", [(2, 12, 15)], output_size=(5, 6), kernel_size=(3, 2), padding=(1, 0), stride=(2, 1))
+row("fold", [(8, 4)], output_size=4, kernel_size=2, stride=2)
+
+# -- attention ------------------------------------------------------------------------------------
+
+row("scaled_dot_product_attention", [(2, 3, 4), (2, 5, 4), (2, 5, 3)])
+row("scaled_dot_product_attention", [(2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3)], is_causal=True)
+row("scaled_dot_product_attention", [(3, 4), (5, 4), (5, 2), (3, 5)], scale=0.3)
+row(
+    "scaled_dot_product_attention",
+    [(2, 3, 4), (2, 3, 4), (2, 3, 2), exactly(np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1]]) > 0)],
+)
+row("scaled_dot_product_attention", [(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3)], enable_gqa=True)
 
 # -- pooling and resizing -------------------------------------------------------------------------
 
 row("max_pool2d", [apart(2, 2, 4, 6)], kernel_size=2, syncs=True)
+row("max_pool2d", [apart(2, 8, 7)], kernel_size=3, stride=2, padding=1, dilation=(2, 1), syncs=True)
+row("max_pool2d", [apart(2, 1, 5, 5)], kernel_size=2, stride=2, ceil_mode=True, syncs=True)
+row("max_pool2d", [(0, 2, 4, 4)], kernel_size=2)
+row("max_pool1d", [apart(2, 3, 7)], kernel_size=3, stride=2, padding=1, syncs=True)
+row("max_pool1d", [apart(3, 8)], kernel_size=2, dilation=3, ceil_mode=True, syncs=True)
+row("adaptive_max_pool1d", [apart(2, 3, 7)], output_size=3, syncs=True)
+row("adaptive_max_pool2d", [apart(2, 2, 5, 7)], output_size=(3, 2), syncs=True)
+row("adaptive_max_pool2d", [apart(2, 3, 4)], output_size=(None, 5), syncs=True)
+row("avg_pool1d", [(2, 3, 7)], kernel_size=3, stride=2, padding=1)
+row("avg_pool1d", [(3, 8)], kernel_size=3, stride=2, ceil_mode=True, count_include_pad=False)
+row("avg_pool2d", [(2, 6, 7)], kernel_size=3, stride=2, padding=1, ceil_mode=True)
+row("avg_pool2d", [(1, 2, 6, 7)], kernel_size=3, stride=2, padding=1, divisor_override=5)
+row("adaptive_avg_pool1d", [(2, 3, 7)], output_size=3)
 row(
     "max_pool2d", [apart(1, 2, 5, 6)], kernel_size=(3, 2), stride=(2, 1), padding=(1, 0), syncs=True
 )
@@ -561,6 +615,14 @@ row("interpolate", [(1, 2, 5, 4)], scale_factor=1.7, mode="bilinear")
 row("interpolate", [(1, 2, 5, 6)], size=(3, 8), mode="bilinear")
 row("interpolate", [(1, 2, 3, 4)], size=(6, 7), mode="bilinear", align_corners=True)
 row("interpolate", [(1, 2, 3, 4)], size=(1, 1), mode="bilinear", align_corners=True)
+row("interpolate", [(2, 3, 5)], size=8, mode="linear")
+row("interpolate", [(1, 2, 3, 4, 2)], scale_factor=2.0, mode="trilinear")
+row("interpolate", [(1, 2, 3, 4, 2)], size=(2, 6, 3), mode="nearest")
+row("interpolate", [(1, 2, 3, 7)], size=(5, 3), mode="nearest-exact")
+row("interpolate", [(1, 2, 5, 4)], scale_factor=1.6, mode="bicubic")
+row("interpolate", [(1, 2, 5, 4)], size=(3, 9), mode="bicubic", align_corners=True)
+row("interpolate", [(1, 2, 5, 4)], size=(3, 2), mode="area")
+row("interpolate", [(1, 1, 5, 4)], scale_factor=1.7, mode="bilinear", recompute_scale_factor=True)
 
 # -- normalisation --------------------------------------------------------------------------------
 
@@ -625,6 +687,12 @@ row(
     [(2, 3, 4, 2), (3,), (3,)],
     via=lambda m, x, w, b: m.instance_norm(x, weight=w, bias=b),
 )
+row(
+    "instance_norm", [(2, 3, 4), fixed((3,)), fixed(positive(3)), (3,), (3,)],
+    via=lambda m, x, mean, var, w, b: m.instance_norm(x, mean, var, w, b, False),
+)  # fmt: skip
+row("rms_norm", [(2, 3, 4), (4,)], via=lambda m, x, w: m.rms_norm(x, (4,), w))
+row("rms_norm", [(2, 3, 4)], normalized_shape=(3, 4), eps=0.1)
 row("group_norm", [(2, 4, 3, 2)], num_groups=2)
 row("group_norm", [(2, 6, 3), (6,), (6,)], via=lambda m, x, w, b: m.group_norm(x, 3, w, b))
 
@@ -642,6 +710,86 @@ def _dropout_mask(x):
 row("dropout", [(5, 6)], via=_same_dropout, numpy=_dropout_mask, random=True)
 row("dropout", [(5, 6)], via=lambda m, x: m.dropout(x, 0.4, training=False), numpy=lambda x: x)
 
+
+row("dropout", [(5, 6)], via=lambda m, x: m.dropout(x, 1.0), numpy=lambda x: x * 0)
+
+
+def _seeded(call):
+    def via(m, x):
+        tg.manual_seed(3)
+        return call(m, x)
+
+    return via
+
+
+def _drawn(x, shape=None):
+    tg.manual_seed(3)
+    return tg.stream("dropout").uniform(x.shape if shape is None else shape)
+
+
+def _alpha_dropout(x):
+    kept, low, p = _drawn(x) >= 0.3, -1.0507009873554805 * 1.6732632423543772, 0.3
+    a = ((1 - p) * (1 + p * low**2)) ** -0.5
+    return a * np.where(kept, x, low) - a * p * low
+
+
+def _gumbel_softmax(x):
+    e = np.exp((x - np.log(-np.log(_drawn(x)))) / 0.7)
+    return e / e.sum(-1, keepdims=True)
+
+
+row(
+    "dropout1d", [(2, 3, 4)], via=_seeded(lambda m, x: m.dropout1d(x, 0.4)),
+    numpy=lambda x: x * (_drawn(x, (2, 3, 1)) >= 0.4) / 0.6, random=True,
+)  # fmt: skip
+row(
+    "dropout2d", [(2, 3, 4, 2)], via=_seeded(lambda m, x: m.dropout2d(x, 0.4)),
+    numpy=lambda x: x * (_drawn(x, (2, 3, 1, 1)) >= 0.4) / 0.6, random=True,
+)  # fmt: skip
+row(
+    "alpha_dropout", [(5, 6)], via=_seeded(lambda m, x: m.alpha_dropout(x, 0.3, True)),
+    numpy=_alpha_dropout, random=True,
+)  # fmt: skip
+row(
+    "gumbel_softmax", [(4, 3)], via=_seeded(lambda m, x: m.gumbel_softmax(x, 0.7)),
+    numpy=_gumbel_softmax, random=True,
+)  # fmt: skip
+row(
+    "gumbel_softmax", [(4, 3)], via=_seeded(lambda m, x: m.gumbel_softmax(x, 0.7, True)),
+    numpy=lambda x: np.eye(3)[_gumbel_softmax(x).argmax(-1)], random=True, order=0,
+)  # fmt: skip
+
+# -- activations that are formulas ----------------------------------------------------------------
+
+for name in ["relu6", "hardsigmoid", "hardswish", "selu", "mish", "logsigmoid", "softsign",
+             "tanhshrink", "hardtanh", "softshrink", "hardshrink", "celu"]:  # fmt: skip
+    row(name, [apart(3, 4)])
+row("relu6", [between(-8, 8, 20)])
+row("hardsigmoid", [between(-8, 8, 20)])
+row("hardswish", [between(-8, 8, 20)])
+row("logsigmoid", [exactly([-800.0, 0.0, 800.0])])
+row("hardtanh", [apart(3, 4)], min_val=-0.5, max_val=1.0)
+row("celu", [apart(3, 4)], alpha=0.4)
+row("softshrink", [apart(3, 4)], lambd=0.0)
+row("hardshrink", [apart(3, 4)], lambd=0.0)
+row("threshold", [apart(3, 4)], threshold=0.5, value=7.0)
+row("prelu", [apart(2, 3, 4), (3,)])
+row("prelu", [apart(2, 3), (1,)])
+row("prelu", [apart(5), (1,)])
+row("glu", [(2, 6)])
+row("glu", [(2, 4, 3)], dim=1)
+row("softmin", [(2, 3)], dim=1)
+
+# -- distances ------------------------------------------------------------------------------------
+
+row("normalize", [(2, 3, 4)])
+row("normalize", [apart(2, 3)], p=1, dim=-1)
+row("normalize", [(2, 3)], p=3.0, dim=0, eps=5.0)
+row("cosine_similarity", [(2, 3, 4), (2, 3, 4)])
+row("cosine_similarity", [(2, 3), (1, 3)], dim=-1)
+row("pairwise_distance", [(2, 3), (2, 3)])
+row("pairwise_distance", [apart(2, 3), between(-0.02, 0.02, 3)], p=1, eps=0.0, keepdim=True)
+
 # -- losses ---------------------------------------------------------------------------------------
 
 for reduction in ["mean", "sum", "none"]:
@@ -652,6 +800,7 @@ for reduction in ["mean", "sum", "none"]:
         "binary_cross_entropy",
         [between(0.1, 0.9, 3, 4), between(0.1, 0.9, 3, 4)],
         reduction=reduction,
+        syncs=True,
     )
     row("binary_cross_entropy_with_logits", [(3, 4), between(0.1, 0.9, 3, 4)], reduction=reduction)
     row("nll_loss", [(4, 3), labels(3, 4)], reduction=reduction, syncs=True)
@@ -674,7 +823,12 @@ def _reduce(values, reduction):
 
 row("hinge_loss", [apart(4), exactly([1, -1, 1, -1])], numpy=lambda x, s: _relu(1 - s * x).mean())
 row("smooth_l1_loss", [apart(3, 4), between(-0.02, 0.02, 3, 4)], beta=0.3)
-row("binary_cross_entropy", [exactly([0.0, 1.0, 0.3]), fixed(exactly([0.0, 1.0, 1.0]))], order=0)
+row(
+    "binary_cross_entropy",
+    [exactly([0.0, 1.0, 0.3]), fixed(exactly([0.0, 1.0, 1.0]))],
+    order=0,
+    syncs=True,
+)
 row(
     "binary_cross_entropy_with_logits",
     [exactly([-800.0, 800.0, 40.0]), fixed(exactly([0.0, 1.0, 0.0]))],
@@ -683,7 +837,18 @@ row(
     "binary_cross_entropy_with_logits", [(3, 4), between(0.1, 0.9, 3, 4), fixed(positive(4))],
     via=lambda m, x, t, w: m.binary_cross_entropy_with_logits(x, t, pos_weight=w),
 )  # fmt: skip
+row(
+    "binary_cross_entropy", [between(0.1, 0.9, 3, 4), between(0.1, 0.9, 3, 4), fixed(positive(4))],
+    syncs=True,
+)  # fmt: skip
+row("binary_cross_entropy_with_logits", [(3, 4), between(0.1, 0.9, 3, 4), fixed(positive(3, 1))])
 row("nll_loss", [(4, 3, 2), labels(3, (4, 2))], syncs=True)
+row("nll_loss", [(3,), labels(3, ())], syncs=True)
+row("cross_entropy", [(3,), labels(3, ())], syncs=True)
+row("cross_entropy", [(4, 3), exactly([-100, -100, -100, -100])], order=0, syncs=True)
+row(
+    "nll_loss", [(4, 3), exactly([-100, -100, -100, -100]), fixed(positive(3))], order=0, syncs=True
+)
 row("nll_loss", [(4, 3), exactly([0, -100, 2, 1])], syncs=True)
 row("nll_loss", [(4, 3), labels(3, 4), fixed(positive(3))], syncs=True)
 row("cross_entropy", [(4, 3, 2, 2), labels(3, (4, 2, 2))], syncs=True)
@@ -697,6 +862,35 @@ row(
 row("cross_entropy", [(4, 3), exactly([0, -100, 2, 1]), fixed(positive(3))], syncs=True)
 row("cross_entropy", [(4, 3, 2), between(0, 1, 4, 3, 2), fixed(positive(3))])
 row("cross_entropy", [(4, 3), between(0, 1, 4, 3)], label_smoothing=0.2)
+row("huber_loss", [apart(3, 4), between(-0.02, 0.02, 3, 4)], delta=0.3)
+row("huber_loss", [apart(3, 4), between(-0.02, 0.02, 3, 4)], reduction="sum")
+for loss in ("smooth_l1_loss", "huber_loss"):
+    row(loss, [exactly([0.0, 0.3]), fixed(exactly([0.0, 0.2]))])
+row("smooth_l1_loss", [apart(3, 4), between(-0.02, 0.02, 3, 4)], beta=0)
+row("kl_div", [(3, 4), positive(3, 4)], reduction="batchmean")
+row("kl_div", [(3, 4), fixed(exactly(np.eye(3, 4)))], reduction="sum")
+row("kl_div", [(3, 4), (3, 4)], log_target=True, reduction="none")
+row("gaussian_nll_loss", [(3, 4), (3, 4), positive(3, 4)], syncs=True)
+row("gaussian_nll_loss", [(3, 4), (3, 4), positive(3)], full=True, reduction="none", syncs=True)
+row("poisson_nll_loss", [(3, 4), positive(3, 4)])
+row("poisson_nll_loss", [positive(3, 4), positive(3, 4)], log_input=False, full=True)
+
+SIGNS = fixed(exactly([1.0, -1.0, 1.0, -1.0]))
+for reduction in ["mean", "none"]:
+    row("soft_margin_loss", [(4,), SIGNS], reduction=reduction)
+    row("hinge_embedding_loss", [apart(4), SIGNS], reduction=reduction)
+    row("margin_ranking_loss", [apart(4), exactly([0.0] * 4), SIGNS], reduction=reduction)
+    row("cosine_embedding_loss", [(4, 3), (4, 3), SIGNS], margin=0.05, reduction=reduction)
+    row("triplet_margin_loss", [(4, 3), (4, 3), (4, 3)], margin=3.0, reduction=reduction)
+    row("multi_margin_loss", [(4, 3), labels(3, 4)], reduction=reduction, syncs=True)
+    row("multilabel_soft_margin_loss", [(4, 3), labels(2, (4, 3))], reduction=reduction)
+row("triplet_margin_loss", [(4, 3), (4, 3), (4, 3)], margin=3.0, swap=True, p=3.0, eps=0.01)
+row("triplet_margin_with_distance_loss", [(4, 3), (4, 3), (4, 3)], margin=3.0)
+row(
+    "multi_margin_loss", [(4, 3), labels(3, 4), fixed(positive(3))],
+    via=lambda m, x, t, w: m.multi_margin_loss(x, t, 2, 0.7, w), syncs=True,
+)  # fmt: skip
+row("multilabel_soft_margin_loss", [(4, 3), between(0, 1, 4, 3), fixed(positive(3))])
 
 # -- copies ---------------------------------------------------------------------------------------
 

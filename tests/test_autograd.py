@@ -1050,7 +1050,7 @@ ERRORS = [
     (
         lambda: tg.conv2d(x23, x23),
         ValueError,
-        r"conv2d: expected an input \(N, C, H, W\) and a weight with 4 axes",
+        r"conv2d: expected an input \(N, C, H, W\) or \(C, H, W\) and a weight with 4 axes",
     ),
     (
         lambda: tg.conv2d(tg.ones(1, 2, 2, 2), tg.ones(4, 2, 3, 3)),
@@ -1085,7 +1085,7 @@ ERRORS = [
     (
         lambda: tg.max_pool2d(tg.ones(1, 1, 2, 2), 3),
         ValueError,
-        r"max_pool2d: a window of \(3, 3\) does not fit into \(2, 2\)",
+        "max_pool2d: a window of 3 does not fit into 2 pixels padded by 0",
     ),
     (
         lambda: tg.batch_norm(tg.ones(1, 3), None, None, training=True),
@@ -1113,7 +1113,7 @@ ERRORS = [
     (
         lambda: tg.interpolate(tg.ones(1, 1, 2, 2), 4, mode="cubic"),
         ValueError,
-        "interpolate: expected mode .*'cubic'",
+        "interpolate: expected .* a mode among .*'cubic'",
     ),
     (
         lambda: tg.mse_loss(x23, tg.ones(2)),
@@ -1121,7 +1121,7 @@ ERRORS = [
         r"mse_loss: input \(2, 3\) and target \(2,\) differ in shape",
     ),
     (
-        lambda: tg.mse_loss(x23, x23, "avg"),
+        lambda: tg.mse_loss(x23, x23, reduction="avg"),
         ValueError,
         "mse_loss: expected reduction 'mean', 'sum' or 'none', got 'avg'",
     ),
@@ -1143,7 +1143,7 @@ ERRORS = [
     (
         lambda: tg.dropout(x23, 1.5),
         ValueError,
-        r"dropout: expected a probability in \[0, 1\), got 1.5",
+        "dropout: expected a probability from 0 to 1, got 1.5",
     ),
     (lambda: x23.clamp(), ValueError, "clamp: give min, max, or both"),
     (

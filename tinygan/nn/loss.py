@@ -25,14 +25,14 @@ class MSELoss(_Loss):
     """
 
     def forward(self, x, target):
-        return ops.mse_loss(x, target, self.reduction)
+        return ops.mse_loss(x, target, reduction=self.reduction)
 
 
 class L1Loss(_Loss):
     """|x − target|."""
 
     def forward(self, x, target):
-        return ops.l1_loss(x, target, self.reduction)
+        return ops.l1_loss(x, target, reduction=self.reduction)
 
 
 class SmoothL1Loss(_Loss):
@@ -43,14 +43,14 @@ class SmoothL1Loss(_Loss):
         self.beta = beta
 
     def forward(self, x, target):
-        return ops.smooth_l1_loss(x, target, self.reduction, self.beta)
+        return ops.smooth_l1_loss(x, target, reduction=self.reduction, beta=self.beta)
 
 
 class BCELoss(_Loss):
     """−t·log x − (1 − t)·log(1 − x) for probabilities x; BCEWithLogitsLoss is safer."""
 
     def forward(self, x, target):
-        return ops.binary_cross_entropy(x, target, self.reduction)
+        return ops.binary_cross_entropy(x, target, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -65,7 +65,9 @@ class BCEWithLogitsLoss(_Loss):
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, x, target):
-        return ops.binary_cross_entropy_with_logits(x, target, self.reduction, self.pos_weight)
+        return ops.binary_cross_entropy_with_logits(
+            x, target, reduction=self.reduction, pos_weight=self.pos_weight
+        )
 
 
 class NLLLoss(_Loss):
@@ -77,7 +79,9 @@ class NLLLoss(_Loss):
         self.ignore_index = ignore_index
 
     def forward(self, log_probs, target):
-        return ops.nll_loss(log_probs, target, self.weight, self.reduction, self.ignore_index)
+        return ops.nll_loss(
+            log_probs, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
 
 
 class CrossEntropyLoss(_Loss):
@@ -93,5 +97,6 @@ class CrossEntropyLoss(_Loss):
 
     def forward(self, x, target):
         return ops.cross_entropy(
-            x, target, self.weight, self.reduction, self.ignore_index, self.label_smoothing
-        )
+            x, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip

@@ -109,7 +109,7 @@ class _BatchNorm(_WithStatistics):
             use_batch,
             momentum,
             self.eps,
-            slope,
+            slope=slope,
         )
 
 
@@ -159,7 +159,7 @@ class _InstanceNorm(_WithStatistics):
                     slope=slope,
                 )  # fmt: skip
             self._track(x)
-        return ops.instance_norm(x, self.weight, self.bias, self.eps, slope)
+        return ops.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps, slope=slope)
 
     @no_grad
     def _track(self, x):

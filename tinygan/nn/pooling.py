@@ -38,8 +38,9 @@ class AvgPool2d(Module):
 
     def forward(self, x):
         return ops.avg_pool2d(
-            x, self.kernel_size, self.stride, self.padding, self.count_include_pad
-        )
+            x, self.kernel_size, self.stride, self.padding,
+            count_include_pad=self.count_include_pad,
+        )  # fmt: skip
 
     def extra_repr(self):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -65,7 +66,7 @@ class Upsample(Module):
     (1, 3, 8, 8)
     """
 
-    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=False):
+    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None):
         self.size, self.scale_factor, self.mode, self.align_corners = (
             size,
             scale_factor,

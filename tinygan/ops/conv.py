@@ -13,8 +13,11 @@ arithmetic is in `tinygan.backend`.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ..autograd.op import Op
 from ..backend.device import kernels
+from .shape import pad
 
 
 class Geometry(NamedTuple):
@@ -71,36 +74,27 @@ def _crop(y, shape):
     return y if y.shape == shape else y[:, :, : shape[2], : shape[3]]
 
 
-def _pair(name, value, least):
-    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2 or any(not isinstance(n, int) or n < least for n in pair):
-        raise ValueError(
-            f"{name}: expected a whole number >= {least} or a pair of them, got {value!r}"
-        )
-    return pair
+def numbers(name, value, count, least):
+    """A whole number for each of `count` axes, from one for all or from a tuple of them."""
+    given = tuple(value) if isinstance(value, tuple | list) else (value,)
+    given = given * count if len(given) == 1 else given
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in given)
+    if len(given) != count or not whole or min(given) < least:
+        wanted = "a whole number" if count == 1 else f"a whole number or {count} of them"
+        raise ValueError(f"{name}: expected {wanted} >= {least}, got {value!r}")
+    return given
 
 
 def _checked(name, x, weight, stride, padding, dilation, groups, in_axis):
     """The geometry, after a check that input and weight fit together."""
-    if x.ndim != 4 or weight.ndim != 4:
+    if x.ndim != 4 or weight.ndim != 4 or not all(weight.shape[2:]):
         raise ValueError(
-            f"{name}: expected an input (N, C, H, W) and a weight with 4 axes, got {x.shape} "
-            f"and {weight.shape}"
+            f"{name}: expected an input (N, C, H, W) or (C, H, W) and a weight with 4 axes, got "
+            f"{x.shape} and {weight.shape}"
         )
-    stride, dilation = _pair(f"{name} stride", stride, 1), _pair(f"{name} dilation", dilation, 1)
-    if padding == "same" and stride == (1, 1):
-        total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
-        if any(t % 2 for t in total):
-            raise ValueError(
-                f"{name}: padding='same' needs an odd window, got kernel {weight.shape[2:]}"
-            )
-        padding = tuple(t // 2 for t in total)
-    elif isinstance(padding, str) and padding != "valid":
-        raise ValueError(
-            f"{name}: expected padding as numbers, 'valid', or 'same' with stride 1, got "
-            f"{padding!r}"
-        )
-    padding = _pair(f"{name} padding", 0 if padding == "valid" else padding, 0)
+    stride = numbers(f"{name} stride", stride, 2, 1)
+    dilation = numbers(f"{name} dilation", dilation, 2, 1)
+    padding = numbers(f"{name} padding", padding, 2, 0)
     if not isinstance(groups, int) or groups < 1 or weight.shape[0] % groups:
         raise ValueError(
             f"{name}: groups={groups} does not divide the {weight.shape[0]} filters of weight "
@@ -123,10 +117,33 @@ def _with_bias(name, out, bias):
     return out + bias.reshape(1, -1, 1, 1)
 
 
+def _padded(x, weight, stride, padding, dilation):
+    """Padding "same" or "valid" as numbers; where "same" needs one more pixel behind than before,
+    x gets it.
+    """
+    if padding == "valid":
+        return x, 0
+    if padding != "same" or numbers("conv2d stride", stride, 2, 1) != (1, 1):
+        raise ValueError(
+            "conv2d: expected padding as numbers, 'valid', or 'same' with stride 1, got "
+            f"{padding!r} with stride {stride}"
+        )
+    dilation = numbers("conv2d dilation", dilation, 2, 1)
+    total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
+    if any(t % 2 for t in total):
+        x = pad(x, (0, total[1] % 2, 0, total[0] % 2))
+    return x, tuple(t // 2 for t in total)
+
+
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) → (N, O, H', W'). Padding may be
-    "same" or "valid".
+    "same" or "valid", and an image alone (C, H, W).
     """
+    if x.ndim == 3:
+        x = x.unsqueeze(0)
+        return conv2d(x, weight, bias, stride, padding, dilation, groups).squeeze(0)
+    if isinstance(padding, str):
+        x, padding = _padded(x, weight, stride, padding, dilation)
     geometry = _checked("conv2d", x, weight, stride, padding, dilation, groups, in_axis=1)
     if min(geometry.output_size(x.shape[2:], weight.shape[2:])) < 1:
         raise ValueError(
@@ -144,8 +161,11 @@ def conv_transpose2d(
     conv2d.
     """
     name = "conv_transpose2d"
+    if x.ndim == 3:
+        settings = (stride, padding, output_padding, groups, dilation)
+        return conv_transpose2d(x.unsqueeze(0), weight, bias, *settings).squeeze(0)
     geometry = _checked(name, x, weight, stride, padding, dilation, groups, in_axis=0)
-    extra = _pair(f"{name} output_padding", output_padding, 0)
+    extra = numbers(f"{name} output_padding", output_padding, 2, 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry.stride, geometry.dilation)):
         raise ValueError(f"{name}: output_padding {extra} must be smaller than stride or dilation")
     size = geometry.input_size(x.shape[2:], weight.shape[2:], extra)
@@ -156,27 +176,43 @@ def conv_transpose2d(
     return _with_bias(name, _conv_transpose2d(x, weight, size=size, geometry=geometry), bias)
 
 
+# -- signals: images of height 1 -------------------------------------------------------------------
+
+
+def _flat(name, value, other):
+    """A setting for one axis as one for two."""
+    return value if isinstance(value, str) else (other, *numbers(name, value, 1, 0))
+
+
+def _signal(name, x, weight):
+    if x.ndim not in (2, 3) or weight.ndim != 3:
+        raise ValueError(
+            f"{name}: expected an input (N, C, L) or (C, L) and a weight with 3 axes, got "
+            f"{x.shape} and {weight.shape}"
+        )
+    return x.unsqueeze(-2), weight.unsqueeze(2)
+
+
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """x (N, C, L), weight (O, C/groups, k), bias (O,) → (N, O, L'): a conv2d of height 1."""
-    if x.ndim != 3 or weight.ndim != 3:
-        raise ValueError(
-            f"conv1d: expected an input (N, C, L) and a weight (O, C, k), got {x.shape} and "
-            f"{weight.shape}"
-        )
-
-    def flat(value, other):
-        value = value[0] if isinstance(value, tuple | list) else value
-        return (other, value) if isinstance(value, int) else value
-
-    return conv2d(
-        x.unsqueeze(2),
-        weight.unsqueeze(2),
-        bias,
-        flat(stride, 1),
-        flat(padding, 0),
-        flat(dilation, 1),
-        groups,
-    ).squeeze(2)
+    x, weight = _signal("conv1d", x, weight)
+    stride = _flat("conv1d stride", stride, 1)
+    padding = _flat("conv1d padding", padding, 0)
+    dilation = _flat("conv1d dilation", dilation, 1)
+    return conv2d(x, weight, bias, stride, padding, dilation, groups).squeeze(-2)
 
 
-__all__ = ["conv1d", "conv2d", "conv_transpose2d"]
+def conv_transpose1d(
+    x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):
+    """x (N, C, L), weight (C, O/groups, k), bias (O,) → (N, O, L'): the transpose of conv1d."""
+    name = "conv_transpose1d"
+    x, weight = _signal(name, x, weight)
+    stride = _flat(f"{name} stride", stride, 1)
+    padding = _flat(f"{name} padding", padding, 0)
+    extra = _flat(f"{name} output_padding", output_padding, 0)
+    dilation = _flat(f"{name} dilation", dilation, 1)
+    return conv_transpose2d(x, weight, bias, stride, padding, extra, groups, dilation).squeeze(-2)
+
+
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]

@@ -1,4 +1,4 @@
-"""Normalisation: batch, layer, instance, group; and dropout.
+"""Normalisation: batch, layer, instance, group, and by the root of the mean square.
 
 All four norms are one operation over different axes,
 
@@ -12,11 +12,12 @@ of the same kernel: that is what `slope` asks for.
 
 import math
 
+import numpy as np
+
 from ..autograd.mode import is_grad_enabled
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
-from ..backend.random import stream
 from .elementwise import leaky_relu_gradient, rsqrt, square
 from .shape import sum_to
 
@@ -117,9 +118,49 @@ def _per_channel(x):
     return (1, x.shape[1]) + (1,) * (x.ndim - 2)
 
 
+def _moves(running_mean, running_var, momentum, count):
+    """A function that moves the running statistics towards the batch's, given per image or not.
+
+    The variance is the unbiased one, over `count` elements; None where nothing is tracked.
+    """
+    if running_mean is None:
+        return None
+
+    def move(mean, var):
+        unbiased = var * (count / (count - 1))
+        for running, batch in ((running_mean, mean), (running_var, unbiased)):
+            batch = batch.reshape(-1, running.shape[0]).mean(0)
+            running.array += momentum * (batch - running.array)
+
+    return move
+
+
+def _check_statistics(name, x, running_mean, running_var):
+    if (running_mean is None) != (running_var is None):
+        raise ValueError(f"{name}: give both running_mean and running_var, or neither")
+    for running in (running_mean, running_var):
+        if running is not None and running.shape != (x.shape[1],):
+            raise ValueError(
+                f"{name}: running statistics {running.shape} do not fit the {x.shape[1]} channels "
+                f"of input {x.shape}"
+            )
+
+
+def _with_running(name, x, running_mean, running_var, weight, bias, eps, slope):
+    """Normalised with the running statistics, which take no part in differentiation."""
+    if running_mean is None:
+        raise ValueError(
+            f"{name}: without the input's own statistics, running_mean and running_var are needed"
+        )
+    mean, var = (t.reshape(_per_channel(x)).array for t in (running_mean, running_var))
+    weight, bias = _reshaped(name, x, weight, bias, _per_channel(x))
+    how = {"mean": mean, "var": var, "eps": eps, "slope": _checked(name, slope)}
+    return _standardize_given(x, weight, bias, **how)
+
+
 def batch_norm(
     x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5,
-    slope=None,
+    *, slope=None,
 ):  # fmt: skip
     """Normalised per channel over the batch: with the batch's statistics in training, else with the
     running ones.
@@ -129,57 +170,58 @@ def batch_norm(
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: expected (N, C) or (N, C, ...), got shape {x.shape}")
-    if not training and running_mean is not None:
-        mean, var = (t.reshape(_per_channel(x)).array for t in (running_mean, running_var))
-        weight, bias = _reshaped("batch_norm", x, weight, bias, _per_channel(x))
-        slope = _checked("batch_norm", slope)
-        return _standardize_given(x, weight, bias, mean=mean, var=var, eps=eps, slope=slope)
-    dims = (0, *range(2, x.ndim))
+    _check_statistics("batch_norm", x, running_mean, running_var)
+    if not training:
+        return _with_running("batch_norm", x, running_mean, running_var, weight, bias, eps, slope)
     count = x.numel() // max(x.shape[1], 1)
     if count <= 1:
         raise ValueError(
             f"batch_norm: training needs more than one value per channel, got input {x.shape}"
         )
+    dims, move = (0, *range(2, x.ndim)), _moves(running_mean, running_var, momentum, count)
+    return _normalise("batch_norm", x, weight, bias, dims, eps, _per_channel(x), move, slope)
 
-    def update(mean, var):
-        for running, batch in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
-            running.array += momentum * (batch.reshape(-1) - running.array)
 
-    return _normalise(
-        "batch_norm",
-        x,
-        weight,
-        bias,
-        dims,
-        eps,
-        _per_channel(x),
-        update if running_mean is not None else None,
-        slope,
-    )
+def _last_axes(name, x, normalized_shape):
+    """`normalized_shape` as a tuple, after a check that x ends in it."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ValueError(f"{name}: expected an input that ends in {shape}, got {x.shape}")
+    return shape
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalised over the last axes, those of `normalized_shape`."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if x.shape[x.ndim - len(shape) :] != shape:
-        raise ValueError(f"layer_norm: expected an input that ends in {shape}, got {x.shape}")
-    return _normalise(
-        "layer_norm", x, weight, bias, tuple(range(x.ndim - len(shape), x.ndim)), eps, shape
-    )
+    shape = _last_axes("layer_norm", x, normalized_shape)
+    dims = tuple(range(x.ndim - len(shape), x.ndim))
+    return _normalise("layer_norm", x, weight, bias, dims, eps, shape)
 
 
-def instance_norm(x, weight=None, bias=None, eps=1e-5, slope=None):
-    """Normalised per image and channel, over its pixels; `slope` as in `batch_norm`."""
+def instance_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+    momentum=0.1, eps=1e-5, *, slope=None,
+):  # fmt: skip
+    """Normalised per image and channel, over its pixels; `slope` as in `batch_norm`.
+
+    Running statistics, where given, move towards the mean of the images' own, and take their place
+    without `use_input_stats`.
+    """
+    name = "instance_norm"
     if x.ndim < 3:
-        raise ValueError(f"instance_norm: expected (N, C, ...), got shape {x.shape}")
-    return _normalise(
-        "instance_norm", x, weight, bias, tuple(range(2, x.ndim)), eps, _per_channel(x), slope=slope
-    )
+        raise ValueError(f"{name}: expected (N, C, ...), got shape {x.shape}")
+    _check_statistics(name, x, running_mean, running_var)
+    if not use_input_stats:
+        return _with_running(name, x, running_mean, running_var, weight, bias, eps, slope)
+    count = math.prod(x.shape[2:])
+    if count <= 1:
+        raise ValueError(f"{name}: expected more than one pixel per channel, got input {x.shape}")
+    dims, move = tuple(range(2, x.ndim)), _moves(running_mean, running_var, momentum, count)
+    return _normalise(name, x, weight, bias, dims, eps, _per_channel(x), move, slope)
 
 
 def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalised per image over groups of channels."""
-    if x.ndim < 2 or x.shape[1] % num_groups:
+    if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ValueError(
             f"group_norm: {num_groups} groups do not divide the channels of shape {x.shape}"
         )
@@ -191,16 +233,15 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     return out if bias is None else out + bias.reshape(_per_channel(x))
 
 
-def dropout(x, p=0.5, training=True):
-    """In training, elements are zeroed with probability `p` and the rest scaled by 1/(1−p); else x
-    itself.
-    """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: expected a probability in [0, 1), got {p}")
-    if not training or p == 0:
-        return x
-    kept = stream("dropout").uniform(x.shape, device=x.device) >= p
-    return x * Tensor(kept.astype(x.dtype) / (1 - float(p)))
+def rms_norm(x, normalized_shape, weight=None, eps=None):
+    """γ·x/√(mean(x²) + ε) over the last axes; ε is the type's machine epsilon unless given."""
+    shape = _last_axes("rms_norm", x, normalized_shape)
+    if weight is not None and weight.shape != shape:
+        raise ValueError(f"rms_norm: weight {weight.shape} differs from shape {shape}")
+    eps = float(np.finfo(x.dtype).eps) if eps is None else eps
+    dims = tuple(range(x.ndim - len(shape), x.ndim))
+    out = x * rsqrt(square(x).mean(dims, keepdim=True) + eps)
+    return out if weight is None else out * weight
 
 
-__all__ = ["batch_norm", "dropout", "group_norm", "instance_norm", "layer_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]

@@ -1,168 +1,234 @@
-"""Pooling and resizing.
+"""Pooling: one number for each window of an image.
 
-Averaging over windows and bilinear interpolation are linear and separable: along each axis they are
-a small matrix, so y = P_h · x · P_wᵀ, and matmul supplies the derivatives. Max pooling picks
-elements, so indexing supplies them.
+Along each axis a window is a list of places. The mean over windows is linear and separable, a small
+matrix for each axis: y = P_h · x · P_wᵀ, and matmul supplies the derivatives. The maximum picks one
+place of each window, so indexing supplies them. Images are (N, C, H, W) or (C, H, W), signals
+(N, C, L) or (C, L).
 """
 
-from fractions import Fraction
+import math
+from typing import NamedTuple
 
 import numpy as np
 
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import to_device
-from .conv import _pair
+from .conv import numbers
 
 
-def _images(name, x):
-    if x.ndim != 4:
-        raise ValueError(f"{name}: expected (N, C, H, W), got shape {x.shape}")
+class Windows(NamedTuple):
+    """The windows along an axis of `size` elements: for each of them its places, (out, kernel).
+
+    Places before 0 and after size − 1 are padding, and those after size − 1 + padding are nowhere.
+    """
+
+    size: int
+    padding: int
+    places: np.ndarray
+
+    def inside(self):
+        return (self.places >= 0) & (self.places < self.size)
+
+    def are_tiles(self):
+        return np.array_equal(self.places.ravel(), np.arange(self.size))
+
+
+def _size(name, x, axes):
+    """The sizes of the axes to pool over, after a check of the others."""
+    if x.ndim not in (axes + 1, axes + 2) or not all(x.shape[-axes - 1 :]):
+        expected = "(N, C, H, W) or (C, H, W)" if axes == 2 else "(N, C, L) or (C, L)"
+        raise ValueError(f"{name}: expected {expected} with at least one pixel, got {x.shape}")
+    return x.shape[-axes:]
+
+
+def _windows(name, size, kernel_size, stride, padding, dilation=1, ceil_mode=False):
+    """The windows along each axis; with `ceil_mode` the last one may reach beyond the padding."""
+    kernel = numbers(f"{name} kernel_size", kernel_size, len(size), 1)
+    stride = kernel_size if stride is None or stride == () else stride
+    stride = numbers(f"{name} stride", stride, len(size), 1)
+    padding = numbers(f"{name} padding", padding, len(size), 0)
+    dilation = numbers(f"{name} dilation", dilation, len(size), 1)
+    windows = []
+    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation):
+        reach = d * (k - 1) + 1
+        if p > reach // 2:
+            raise ValueError(f"{name}: padding {p} must be at most half the window's {reach}")
+        if reach > n + 2 * p:
+            raise ValueError(
+                f"{name}: a window of {reach} does not fit into {n} pixels padded by {p}"
+            )
+        room = n + 2 * p - reach
+        out = 1 + (min(-(-room // s), (n + p - 1) // s) if ceil_mode else room // s)
+        windows.append(Windows(n, p, np.arange(out)[:, None] * s - p + np.arange(k) * d))
+    return windows
+
+
+def _cells(name, size, output_size):
+    """The cells of a grid that covers each axis as evenly as it can; None keeps an axis."""
+    wanted = output_size if isinstance(output_size, tuple | list) else (output_size,) * len(size)
+    wanted = [n if m is None else m for n, m in zip(size, wanted)] + list(wanted[len(size) :])
+    windows = []
+    for n, out in zip(size, numbers(f"{name} output_size", wanted, len(size), 1)):
+        first, end = np.arange(out) * n // out, -(-np.arange(1, out + 1) * n // out)
+        places = first[:, None] + np.arange((end - first).max())
+        windows.append(Windows(n, 0, np.where(places < end[:, None], places, n)))
+    return windows
+
+
+# -- means -----------------------------------------------------------------------------------------
+
+
+def apply_matrices(x, matrices):
+    """Each of the last axes multiplied by its matrix: for images P_h · x · P_wᵀ."""
+    for axis, matrix in zip(range(x.ndim - 1, -1, -1), reversed(matrices)):
+        matrix = Tensor(to_device(matrix.astype(x.dtype), x.device))
+        if axis == x.ndim - 1:
+            x = x @ matrix.transpose(0, 1)
+        else:
+            shape = (*x.shape[:axis], matrix.shape[0], *x.shape[axis + 1 :])
+            x = (matrix @ x.flatten(axis + 1)).reshape(shape)
     return x
 
 
-def _windows(name, size, kernel, stride, padding):
-    """How many windows fit along each axis."""
-    if any(p > k // 2 for p, k in zip(padding, kernel)):
-        raise ValueError(f"{name}: padding {padding} must be at most half the kernel {kernel}")
-    out = tuple((n + 2 * p - k) // s + 1 for n, k, s, p in zip(size, kernel, stride, padding))
-    if min(out) < 1:
-        raise ValueError(
-            f"{name}: a window of {kernel} does not fit into {size} padded by {padding}"
-        )
-    return out
+def needs_fractions(name, x):
+    if not x.is_floating_point():
+        raise TypeError(f"{name}: expected floating-point numbers, got {x.dtype}; use x.float()")
 
 
-def _apply_matrices(x, rows, columns):
-    """P_h · x · P_wᵀ for every image and channel."""
-    matrices = (Tensor(to_device(m.astype(x.dtype), x.device)) for m in (rows, columns))
-    return next(matrices) @ (x @ next(matrices).transpose(0, 1))
-
-
-# -- pooling ---------------------------------------------------------------------------------------
-
-_max_positions = Op(
-    "max_pool2d_positions",
-    lambda xp, x, *, kernel, stride, padding: _positions(xp, x, kernel, stride, padding),
-)
-
-
-def _positions(xp, x, kernel, stride, padding):
-    """For each window, the index of its largest element in the flattened image."""
-    n, c, _, w = x.shape
-    (ph, pw), (kh, kw), (sh, sw) = padding, kernel, stride
-    low = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    padded = xp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=low)
-    windows = xp.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(2, 3))[
-        :, :, ::sh, ::sw
+def _means(x, windows, divisors):
+    """The sum over each window, divided along each axis by its divisors."""
+    if all(w.are_tiles() for w in windows):
+        lead = x.ndim - len(windows)
+        tiles = x.reshape(*x.shape[:lead], *(n for w in windows for n in w.places.shape))
+        return tiles.mean(tuple(range(lead + 1, tiles.ndim, 2)))
+    matrices = [
+        (w.places[:, :, None] == np.arange(w.size)).sum(1) / d[:, None]
+        for w, d in zip(windows, divisors)
     ]
-    best = windows.reshape(*windows.shape[:4], kh * kw).argmax(-1)
-    rows = best // kw + (xp.arange(best.shape[2]) * sh - ph)[:, None]
-    columns = best % kw + (xp.arange(best.shape[3]) * sw - pw)
-    return (rows * w + columns).reshape(n, c, -1)
+    return apply_matrices(x, matrices)
 
 
-def max_pool2d(x, kernel_size, stride=None, padding=0):
-    """The largest element of each window; the stride defaults to the kernel size."""
-    kernel = _pair("max_pool2d kernel_size", kernel_size, 1)
-    stride = kernel if stride is None else _pair("max_pool2d stride", stride, 1)
-    padding = _pair("max_pool2d padding", padding, 0)
-    size = _windows("max_pool2d", _images("max_pool2d", x).shape[2:], kernel, stride, padding)
-    positions = _max_positions(x.detach(), kernel=kernel, stride=stride, padding=padding)
-    return x.flatten(2).gather(2, positions).reshape(*x.shape[:2], *size)
+def _average(name, x, axes, window, count_include_pad, divisor_override=None):
+    needs_fractions(name, x)
+    windows = _windows(name, _size(name, x, axes), *window)
+    if count_include_pad or divisor_override is not None:
+        divisors = [(w.places < w.size + w.padding).sum(1) for w in windows]
+    else:
+        divisors = [w.inside().sum(1) for w in windows]
+    if divisor_override is None:
+        return _means(x, windows, divisors)
+    if divisor_override == 0:
+        raise ValueError(f"{name}: expected a divisor_override other than 0")
+    counts = [np.full(len(w.places), w.places.shape[1]) for w in windows]
+    kernel = math.prod(w.places.shape[1] for w in windows)
+    return _means(x, windows, counts) * (kernel / divisor_override)
 
 
-def _averages(size, out, kernel, stride, padding, count_padding):
-    """The matrix that averages `size` elements over `out` windows."""
-    matrix = np.zeros((out, size))
-    for i in range(out):
-        start = i * stride - padding
-        inside = slice(max(start, 0), min(start + kernel, size))
-        covered = min(start + kernel, size + padding) - start
-        matrix[i, inside] = 1 / (covered if count_padding else inside.stop - inside.start)
-    return matrix
+def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of a signal; see `avg_pool2d`."""
+    window = (kernel_size, stride, padding, 1, ceil_mode)
+    return _average("avg_pool1d", x, 1, window, count_include_pad)
 
 
-def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True):
-    """The mean of each window; the stride defaults to the kernel size."""
-    kernel = _pair("avg_pool2d kernel_size", kernel_size, 1)
-    stride = kernel if stride is None else _pair("avg_pool2d stride", stride, 1)
-    padding = _pair("avg_pool2d padding", padding, 0)
-    size = _windows("avg_pool2d", _images("avg_pool2d", x).shape[2:], kernel, stride, padding)
-    n, c, h, w = x.shape
-    if (
-        stride == kernel
-        and (h, w) == (size[0] * kernel[0], size[1] * kernel[1])
-        and padding == (0, 0)
-    ):
-        return x.reshape(n, c, size[0], kernel[0], size[1], kernel[1]).mean((3, 5))
-    return _apply_matrices(
-        x,
-        *(
-            _averages(*axis, count_include_pad)
-            for axis in zip((h, w), size, kernel, stride, padding)
-        ),
-    )
+def avg_pool2d(
+    x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+    divisor_override=None,
+):  # fmt: skip
+    """The mean of each window; the stride defaults to the kernel size.
+
+    With `ceil_mode` a last window that only partly fits counts too. The sum is divided by how many
+    places a window has, without those in the padding unless `count_include_pad`, or by
+    `divisor_override`.
+    """
+    window = (kernel_size, stride, padding, 1, ceil_mode)
+    return _average("avg_pool2d", x, 2, window, count_include_pad, divisor_override)
+
+
+def adaptive_avg_pool1d(x, output_size):
+    """The mean over `output_size` pieces of a signal."""
+    return adaptive_average("adaptive_avg_pool1d", x, 1, output_size)
 
 
 def adaptive_avg_pool2d(x, output_size):
     """The mean over a grid of `output_size` cells that cover the image as evenly as they can."""
-    size = _pair("adaptive_avg_pool2d output_size", output_size, 1)
-    if size == (1, 1):
-        return _images("adaptive_avg_pool2d", x).mean((2, 3), keepdim=True)
-
-    def cells(n, out):
-        matrix = np.zeros((out, n))
-        for i in range(out):
-            inside = slice(i * n // out, -(-(i + 1) * n // out))
-            matrix[i, inside] = 1 / (inside.stop - inside.start)
-        return matrix
-
-    return _apply_matrices(
-        x, *(cells(n, out) for n, out in zip(_images("adaptive_avg_pool2d", x).shape[2:], size))
-    )
+    return adaptive_average("adaptive_avg_pool2d", x, 2, output_size)
 
 
-# -- resizing --------------------------------------------------------------------------------------
+def adaptive_average(name, x, axes, output_size):
+    needs_fractions(name, x)
+    windows = _cells(name, _size(name, x, axes), output_size)
+    return _means(x, windows, [w.inside().sum(1) for w in windows])
 
 
-def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=False):
-    """Images resized to `size`, or by `scale_factor`; mode "nearest" or "bilinear"."""
-    if (size is None) == (scale_factor is None):
-        raise ValueError("interpolate: give either size or scale_factor")
-    h, w = _images("interpolate", x).shape[2:]
-    if size is None:
-        factors = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * 2
-        size = tuple(int(n * f) for n, f in zip((h, w), factors))
-        steps = [1 / Fraction(f) for f in factors]
-    size = _pair("interpolate size", size, 1)
-    if scale_factor is None:
-        steps = [Fraction(n, m) for n, m in zip((h, w), size)]
-    axes = list(zip((h, w), size, steps))  # a step is how far the samples lie apart in x
-    if mode == "bilinear":
-        return _apply_matrices(x, *(_bilinear(*axis, align_corners) for axis in axes))
-    if mode != "nearest":
-        raise ValueError(f"interpolate: expected mode 'nearest' or 'bilinear', got {mode!r}")
-    if all(m % n == 0 and m * step == n for n, m, step in axes):  # whole factors: make copies
-        n, c = x.shape[:2]
-        a, b = size[0] // h, size[1] // w
-        return x.reshape(n, c, h, 1, w, 1).expand(n, c, h, a, w, b).reshape(n, c, *size)
-    rows, columns = ([min(int(i * step), n - 1) for i in range(m)] for n, m, step in axes)
-    return x[:, :, rows][:, :, :, columns]
+# -- maxima ----------------------------------------------------------------------------------------
 
 
-def _bilinear(n, out, step, align_corners):
-    """The matrix that interpolates `n` samples linearly at `out` places."""
-    if align_corners:
-        places = np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0)
-    else:
-        places = np.clip((np.arange(out) + 0.5) * float(step) - 0.5, 0, None)
-    left = np.minimum(places.astype(int), n - 1)
-    right = np.minimum(left + 1, n - 1)
-    matrix = np.zeros((out, n))
-    np.add.at(matrix, (np.arange(out), left), 1 - (places - left))
-    np.add.at(matrix, (np.arange(out), right), places - left)
-    return matrix
+def _table(windows):
+    """The places under each window in the flattened image: (windows, places of a window).
+
+    Padding is replaced by the first place of the window that is inside, which changes no maximum.
+    """
+    table = np.zeros((1, 1), int)
+    for w in windows:
+        first = np.where(w.inside(), w.places, w.size).min(1, keepdims=True)
+        places = np.where(w.inside(), w.places, first)
+        table = table[:, None, :, None] * w.size + places[:, None, :]
+        table = table.reshape(table.shape[0] * len(places), -1)
+    return table
 
 
-__all__ = ["adaptive_avg_pool2d", "avg_pool2d", "interpolate", "max_pool2d"]
+def _largest(xp, x, *, table):
+    table = xp.asarray(table)
+    best = xp.take(x, table, axis=-1).argmax(-1)
+    return table[xp.arange(len(table)), best]
+
+
+_places_of_maxima = Op("max_pool_places", _largest)
+
+
+def _maximum(x, windows, return_indices):
+    flat = x.flatten(-len(windows))
+    places = _places_of_maxima(flat.detach(), table=_table(windows))
+    shape = (*x.shape[: -len(windows)], *(len(w.places) for w in windows))
+    largest = flat.gather(-1, places).reshape(shape)
+    return (largest, places.reshape(shape)) if return_indices else largest
+
+
+def max_pool1d(
+    x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The largest element of each window of a signal; see `max_pool2d`."""
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    windows = _windows("max_pool1d", _size("max_pool1d", x, 1), *window)
+    return _maximum(x, windows, return_indices)
+
+
+def max_pool2d(
+    x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The largest element of each window; the stride defaults to the kernel size.
+
+    With `return_indices` a pair: the elements, and where they were in the flattened image.
+    """
+    window = (kernel_size, stride, padding, dilation, ceil_mode)
+    windows = _windows("max_pool2d", _size("max_pool2d", x, 2), *window)
+    return _maximum(x, windows, return_indices)
+
+
+def adaptive_max_pool1d(x, output_size, return_indices=False):
+    """The largest element of each of `output_size` pieces of a signal."""
+    name = "adaptive_max_pool1d"
+    return _maximum(x, _cells(name, _size(name, x, 1), output_size), return_indices)
+
+
+def adaptive_max_pool2d(x, output_size, return_indices=False):
+    """The largest element of each cell of a grid; the cells are those of `adaptive_avg_pool2d`."""
+    name = "adaptive_max_pool2d"
+    return _maximum(x, _cells(name, _size(name, x, 2), output_size), return_indices)
+
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d",
+]  # fmt: skip

@@ -1,0 +1,125 @@
+"""The functions behind the layers: corners of their domains, and what they refuse."""
+
+import numpy as np
+import pytest
+
+import tinygan as tg
+import tinygan.nn.functional as F
+
+# -- derivatives at corners -----------------------------------------------------------------------
+
+CORNERS = {  # a function of x and the places where its slope jumps; values and slopes are PyTorch's
+    "relu": (lambda f, t, x: f.relu(x), [0.0]),
+    "leaky_relu": (lambda f, t, x: f.leaky_relu(x, 0.2), [0.0]),
+    "hardtanh": (lambda f, t, x: f.hardtanh(x), [-1.0, 1.0]),
+    "relu6": (lambda f, t, x: f.relu6(x), [0.0, 6.0]),
+    "softshrink": (lambda f, t, x: f.softshrink(x), [-0.5, 0.5, 0.0]),
+    "hardshrink": (lambda f, t, x: f.hardshrink(x), [-0.5, 0.5]),
+    "threshold": (lambda f, t, x: f.threshold(x, 0.5, 2.0), [0.5]),
+    "hardswish": (lambda f, t, x: f.hardswish(x), [-3.0, 3.0, 0.0]),
+    "softsign": (lambda f, t, x: f.softsign(x), [0.0]),
+    "logsigmoid": (lambda f, t, x: f.logsigmoid(x), [0.0, -700.0, 700.0]),
+    "smooth_l1_loss": (lambda f, t, x: f.smooth_l1_loss(x, t(0.0), beta=0.5), [0.0, 0.5, -0.5]),
+    "huber_loss": (lambda f, t, x: f.huber_loss(x, t(0.0), delta=0.5), [0.0, 0.5, -0.5]),
+    "l1_loss": (lambda f, t, x: f.l1_loss(x, t(0.0)), [0.0]),
+    "mse_loss": (lambda f, t, x: f.mse_loss(x, t(0.0)), [0.0]),
+    "margin_ranking_loss": (lambda f, t, x: f.margin_ranking_loss(x, t(0.0), t(1.0), 0.5), [0.5]),
+    "hinge_embedding_loss": (lambda f, t, x: f.hinge_embedding_loss(x, t(-1.0)), [1.0]),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", CORNERS)
+def test_values_and_slopes_at_corners(name):
+    torch = pytest.importorskip("torch")
+    function, places = CORNERS[name]
+
+    def run(module, functions, place):
+        def number(value):
+            return module.tensor([value], dtype=module.float64)
+
+        x = number(place).requires_grad_()
+        y = function(functions, number, x).sum()
+        gradient = getattr(module, "autograd", module).grad
+        (first,) = gradient(y, [x], create_graph=True)
+        (second,) = gradient(first.sum(), [x]) if first.requires_grad else (number(0.0),)
+        return [float(y.item()), float(first.item()), float(second.item())]
+
+    for place in places:
+        ours, theirs = run(tg, F, place), run(torch, torch.nn.functional, place)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12, err_msg=f"{name} at {place}")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 3.0]])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_no_gradient_comes_from_targets_that_are_ignored(reduction, weight, smoothing):
+    x = tg.tensor([[1.0, -np.inf, 2.0]] * 2, requires_grad=True)
+    weight = None if weight is None else tg.tensor(weight)
+    loss = F.cross_entropy(
+        x, tg.tensor([-100, -100]), weight, reduction=reduction, label_smoothing=smoothing
+    )
+    assert np.isnan(loss.numpy()).all() == (reduction == "mean")
+    loss.sum().backward()
+    assert (x.grad.numpy() == 0).all()
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+ones = tg.ones
+
+REFUSED = [
+    (lambda: F.binary_cross_entropy(ones(2) * 1.5, ones(2)), "from 0 to 1, got 1.5"),
+    (lambda: F.binary_cross_entropy(ones(2) * np.nan, ones(2)), "from 0 to 1, got nan"),
+    (lambda: F.binary_cross_entropy(ones(2), ones(2), ones(3, 2)), r"weight \(3, 2\) does not"),
+    (lambda: F.batch_norm(ones(2, 3), None, None), "running_mean and running_var are needed"),
+    (lambda: F.batch_norm(ones(2, 3), ones(3), None), "give both"),
+    (lambda: F.batch_norm(ones(2, 3), ones(2), ones(2)), r"do not fit the 3 channels"),
+    (lambda: F.instance_norm(ones(2, 3, 1)), "more than one pixel"),
+    (lambda: F.instance_norm(ones(2, 3, 4), ones(4), ones(4)), "do not fit the 3 channels"),
+    (lambda: F.group_norm(ones(2, 3, 4), 0), "0 groups do not divide"),
+    (lambda: F.layer_norm(ones(2, 3), (3, 3, 3)), r"ends in \(3, 3, 3\)"),
+    (lambda: F.avg_pool2d(tg.arange(16).reshape(1, 1, 4, 4), 2), r"got int64; use x.float\(\)"),
+    (
+        lambda: F.interpolate(tg.arange(4).reshape(1, 1, 2, 2), 4, mode="bilinear"),
+        r"'bilinear': expected floating-point numbers, got int64",
+    ),
+    (lambda: F.interpolate(ones(1, 1, 2, 2), 4, mode="bilinear", antialias=True), "mode='area'"),
+    (lambda: F.interpolate(ones(1, 1, 2, 2), 4, align_corners=True), "leave it out"),
+    (lambda: F.interpolate(ones(1, 1, 2, 2), 4, mode="linear"), "does not fit an input of shape"),
+    (lambda: F.interpolate(ones(1, 1, 2, 2), scale_factor=0.2), "leaves nothing"),
+    (lambda: F.max_pool2d(ones(2, 2), 2), r"expected \(N, C, H, W\) or \(C, H, W\)"),
+    (lambda: F.max_pool2d(ones(1, 1, 4, 4), 0), "kernel_size: expected a whole number or 2"),
+    (lambda: F.max_pool2d(ones(1, 1, 4, 4), 2, 0), "stride: expected a whole number or 2"),
+    (lambda: F.max_pool2d(ones(1, 1, 4, 4), 2, padding=2), "at most half the window's 2"),
+    (lambda: F.avg_pool2d(ones(1, 1, 4, 4), 2, divisor_override=0), "other than 0"),
+    (lambda: F.adaptive_avg_pool2d(ones(1, 1, 4, 4), -1), "expected a whole number or 2 of them"),
+    (lambda: F.fold(ones(1, 8, 3), 4, 2, stride=2), r"expected \(N, C·4, 4\) for 2×2 windows"),
+    (lambda: F.unfold(ones(8, 3), 2), "unfold: expected"),
+    (lambda: F.glu(ones(2, 3)), "does not fall into halves"),
+    (lambda: F.prelu(ones(2, 3), ones(4)), "4 weights do not fit"),
+    (lambda: F.hardtanh(ones(2), 1.0, 0.0), "min_val <= max_val"),
+    (lambda: F.triplet_margin_loss(ones(2, 3), ones(2, 3), ones(3)), "equally many axes"),
+    (lambda: F.multi_margin_loss(ones(2, 3), tg.tensor([0, 1]), p=3), "p = 1 or 2"),
+    (lambda: F.multi_margin_loss(ones(2, 3), tg.tensor([0])), r"labels \(N,\)"),
+    (lambda: F.nll_loss(ones(2, 3), tg.tensor([0, 1]), ones(2)), "each of 3 classes"),
+    (lambda: F.cross_entropy(ones(2, 3), tg.tensor([0, 1]), label_smoothing=1.5), "from 0 to 1"),
+    (lambda: F.gaussian_nll_loss(ones(2), ones(2), -ones(2)), "variance is negative: -1"),
+    (lambda: F.gaussian_nll_loss(ones(2), ones(2), ones(3)), r"var \(3,\) does not fit"),
+    (
+        lambda: F.scaled_dot_product_attention(ones(2, 3), ones(4, 2), ones(4, 2)),
+        r"query \(…, L, D\) and key \(…, S, D\)",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(
+            ones(2, 3), ones(2, 3), ones(2, 3), ones(2, 2), 0.0, True
+        ),
+        "not both",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call, text", REFUSED, ids=lambda v: v if isinstance(v, str) else "")
+def test_refusals(call, text):
+    with pytest.raises((ValueError, TypeError), match=text):
+        call()
