@@ -676,11 +676,11 @@ def test_labels_and_splits_stay_as_they_were_where_pictures_are_left_out(tmp_pat
     for split, before in whole.items():
         after = data.open(tmp_path / "pets", split, skip_damaged=True)
         kept = [
-            i for i, file in enumerate(before._files)
+            i for i, file in enumerate(before.files)
             if not any(str(file) in line for line in after.skipped)
         ]  # fmt: skip
         assert after.class_names == before.class_names == ("cat", "dog", "emu")
-        assert [after._files[i] for i in range(len(after))] == [before._files[i] for i in kept]
+        assert [after.files[i] for i in range(len(after))] == [before.files[i] for i in kept]
         np.testing.assert_array_equal(after._labels, before._labels[kept])
         skipped += len(after.skipped)
     assert skipped == 5
@@ -726,7 +726,7 @@ def test_links_are_followed_once(tmp_path):
     (tmp_path / "p" / "a" / "up").symlink_to("..", target_is_directory=True)
     (tmp_path / "p" / "Alias").symlink_to(tmp_path / "p" / "b", target_is_directory=True)
     looped = data.open(tmp_path / "p")
-    assert looped._files == whole._files and looped.class_names == ("a", "b")
+    assert looped.files == whole.files and looped.class_names == ("a", "b")
     (tmp_path / "p" / "c").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "p" / "d").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     linked = data.open(tmp_path / "p")

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .train import info, sampling
+from .train import console, info, sampling
 from .train.folder import RunError
 
 
@@ -15,6 +15,7 @@ def main(arguments=None) -> int:
     sample = commands.add_parser("sample", help="draw samples from a run's checkpoint")
     sampling.add_arguments(sample)
     commands.add_parser("info", help="versions, devices, threads")
+    console.never_fail_to_print()
     options = parser.parse_args(arguments)
     try:
         if options.command == "sample":

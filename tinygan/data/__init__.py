@@ -10,6 +10,7 @@
 """
 
 from .dataset import ArrayDataset, DataError, Dataset
+from .fingerprint import differences, fingerprint
 from .folder import FolderDataset
 from .loader import Loader
 from .opening import NAMES, open
@@ -19,5 +20,5 @@ from .web import download
 
 __all__ = [
     "ArrayDataset", "DataError", "Dataset", "FolderDataset", "Loader", "NAMES", "PairDataset",
-    "ShapesDataset", "download", "open", "read_factors",
+    "ShapesDataset", "differences", "download", "fingerprint", "open", "read_factors",
 ]  # fmt: skip

@@ -4,6 +4,9 @@ A data set is a pure function from indices to arrays. It has no position and dra
 when it is read, so that a loader can read it ahead, twice, or from several threads.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 
 from ..io import printable
@@ -33,6 +36,7 @@ class Dataset:
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
     lazy = True
+    files: Sequence[Path] = ()  # where each item is a file, all of them in the order of items
     judge: str | None = None  # the judge in `tinygan.metrics` that knows this data
 
     def __len__(self) -> int:

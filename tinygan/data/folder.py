@@ -49,25 +49,25 @@ class FolderDataset(Dataset):
             raise DataError(f"{base}: holds no pictures; {_contents(base)}")
         names = _classes({base: files, **{p: pictures(p) for p in parts.values() if p != base}})
         rows = np.arange(len(files)) if parts else held_out(len(files), split)
-        self._files = [files[i] for i in rows[:n]]
+        self.files = [files[i] for i in rows[:n]]
         if skip_damaged:
             self._keep_readable(base)
         self._labels = None
         if names:
             self.class_names, self.classes = tuple(map(printable, names)), len(names)
-            kinds = [names.index(_kind(base, file)) for file in self._files]
+            kinds = [names.index(_kind(base, file)) for file in self.files]
             self._labels = np.array(kinds, np.int64)
-        self._model = self._files[0]
+        self._model = self.files[0]
         self.shape = decode(self._model, **self._how).shape
-        for file in self._files[:: max(len(self) // _PROBES, 1)]:  # to complain early
+        for file in self.files[:: max(len(self) // _PROBES, 1)]:  # to complain early
             self._picture(file)
 
     def __len__(self):
-        return len(self._files)
+        return len(self.files)
 
     def batch(self, indices):
         indices = np.asarray(indices)
-        out = {"x": scaled(np.stack([self._picture(self._files[i]) for i in indices]))}
+        out = {"x": scaled(np.stack([self._picture(self.files[i]) for i in indices]))}
         if self._labels is not None:
             out["label"] = self._labels[indices]
         return out
@@ -77,20 +77,20 @@ class FolderDataset(Dataset):
         looks = []
         with ThreadPoolExecutor(get_num_threads(), thread_name_prefix="tinygan-data") as pool:
             for i in range(0, len(self), _PIECE):
-                looks += pool.map(_look, self._files[i : i + _PIECE], repeat(self._how))
+                looks += pool.map(_look, self.files[i : i + _PIECE], repeat(self._how))
         shapes = Counter(look for look in looks if isinstance(look, tuple))
         if not shapes:
             raise DataError(f"{base}: none of {len(self):,} pictures can be read; {looks[0]}")
         usual, count = shapes.most_common(1)[0]
         kept, skipped = [], []
-        for file, look in zip(self._files, looks):
+        for file, look in zip(self.files, looks):
             if look == usual:
                 kept.append(file)
             elif isinstance(look, tuple):
                 skipped.append(f"{file}: is {_said(look)}; {count:,} others are {_said(usual)}")
             else:
                 skipped.append(look)
-        self._files, self.skipped = kept, tuple(map(printable, skipped))
+        self.files, self.skipped = kept, tuple(map(printable, skipped))
 
     def _picture(self, path):
         """uint8 (C, H, W), of the same shape as the first."""

@@ -5,7 +5,7 @@ An example is four lines: a parser, the shared `options`, the system, `run`.
     parser = argparse.ArgumentParser(description="Train a DCGAN.")
     train.options(parser, steps=1000)
     settings = train.parse(parser)
-    sys.exit(train.run(DCGAN, settings, lr=settings.values.lr))
+    sys.exit(train.run(DCGAN, settings))
 """
 
 from .doctor import Doctor, Unhealthy
@@ -13,9 +13,9 @@ from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
 from .options import options, parse
 from .score import scorer
-from .start import run
+from .start import dataset, run
 
 __all__ = [
-    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "options", "parse",
-    "run", "scorer",
+    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "dataset", "options",
+    "parse", "run", "scorer",
 ]  # fmt: skip

@@ -33,11 +33,8 @@ def write(folder: RunFolder, step: int, state: dict, keep: int) -> Path:
     try:
         io.save(state, path, notes)
     except OSError as error:
-        good = [p for p in files(folder.path) if p != path]
-        left = f"the last good checkpoint is {good[-1]}" if good else "there is no checkpoint yet"
-        raise RunError(
-            f"could not save step {step}: {error.strerror or error}; {left}. Free some space and "
-            f"go on with --resume {folder.path}"
+        raise OSError(
+            error.errno, f"could not save step {step}: {error.strerror or error}"
         ) from None
     for old in [p for p in files(folder.path) if number(p) <= step][:-keep]:
         if old.is_file():

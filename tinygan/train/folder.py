@@ -10,11 +10,17 @@ runs/dcgan/digits-1/
 """
 
 import json
+import os
+import re
+import shlex
 import shutil
+import tempfile
 from itertools import count
 from pathlib import Path
 
 from ..io import write_atomically
+
+_STEP = r"step-[0-9]{7,}"
 
 
 class RunError(RuntimeError):
@@ -37,15 +43,15 @@ class RunFolder:
     def prepare(self) -> "RunFolder":
         """Make the folders, and find out now whether they can be written.
 
-        Files that a killed run left half written are removed.
+        Files that a killed run left half written here are removed, and nothing else.
         """
         try:
-            for unfinished in self.path.rglob(".*.part"):
-                unfinished.unlink()
+            for unfinished in self._unfinished():
+                unfinished.unlink(missing_ok=True)
             for folder in (self.checkpoints, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / ".probe", b"x" * 4096)
-                (folder / ".probe").unlink()
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"x" * 4096)
         except OSError as error:
             reason = error.strerror or error
             raise RunError(
@@ -53,6 +59,45 @@ class RunFolder:
                 "--out, or free the place"
             ) from None
         return self
+
+    def _unfinished(self):
+        """What `write_atomically` began for a file of this folder in a process that is no more."""
+        own = "|".join(re.escape(path.name) for path in self._files())
+        for folder, name in (
+            (self.path, own), (self.samples, rf"{_STEP}\.png"),
+            (self.checkpoints, rf"{_STEP}\.safetensors"), (self.figures, r"[\w-]+\.png"),
+        ):  # fmt: skip
+            for path in folder.glob(".*.part"):
+                found = re.fullmatch(rf"\.(?:{name})\.(\d+)\.part", path.name)
+                if found and not _alive(int(found[1])):
+                    yield path
+
+    def _files(self):
+        return (self.metrics, self.config, self.losses, self.gif, self.report)
+
+    def begun(self) -> bool:
+        """Is this a run, with a checkpoint or stopped before its first one?"""
+        try:
+            config = json.loads(self.config.read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(config, dict) and "system" in config
+
+    def in_the_way(self) -> Path | None:
+        """A file that a run would write over or take for its own, if there is one."""
+        pictures = [path for _, path in self.pictures()] + sorted(self.figures.glob("*.png"))
+        return next((path for path in (*self._files(), *pictures) if path.exists()), None)
+
+    def way_on(self) -> str:
+        """How to go on after a fault, in words that begin a sentence."""
+        good = [p for p in self.checkpoints.glob("step-*.safetensors") if number(p) is not None]
+        if not good:
+            return "there is no checkpoint yet, so begin again"
+        return f"the last good checkpoint is {max(good, key=number)}: go on with {self.resume()}"
+
+    def resume(self) -> str:
+        """The option that takes this run up again, as one types it."""
+        return f"--resume {shlex.quote(str(self.path))}"
 
     def require_space(self, needed: int) -> None:
         """Refuse to begin where `needed` bytes of checkpoints and pictures would not fit."""
@@ -73,9 +118,21 @@ class RunFolder:
 
 
 def number(path: Path) -> int | None:
-    """The step in a file's name, `step-0001000.png`."""
-    digits = path.stem.removeprefix("step-")
-    return int(digits) if digits.isdecimal() else None
+    """The step in a file's name, `step-0001000.png`; None if a run would not call a file so."""
+    return int(path.stem.removeprefix("step-")) if re.fullmatch(_STEP, path.stem) else None
+
+
+def _alive(process: int) -> bool:
+    """Is it another process that runs now?"""
+    if process == os.getpid() or os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def new_folder(out, system: str, data: str) -> RunFolder:
@@ -86,8 +143,13 @@ def new_folder(out, system: str, data: str) -> RunFolder:
             raise RunError(f"--out {out} is a file; expected a folder, which need not exist")
         if any(folder.checkpoints.glob("step-*")):
             raise RunError(
-                f"--out {out} holds a run already: go on with it by --resume {out}, or choose "
+                f"--out {out} holds a run already: go on with it by {folder.resume()}, or choose "
                 "another folder"
+            )
+        if not folder.begun() and (path := folder.in_the_way()):
+            raise RunError(
+                f"--out {out} holds {path.name}, which no run wrote and this one would write over: "
+                "choose another folder"
             )
         return folder.prepare()
     home = Path("runs") / system

@@ -8,8 +8,10 @@ import json
 import math
 import os
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
+from ..io import write_atomically
 from .folder import RunError
 
 
@@ -23,26 +25,33 @@ class MetricsLog:
     def open(self) -> "MetricsLog":
         """Begin to write: after the lines that `restore` kept, or in an empty file."""
         try:
-            self._file = open(self.path, "ab" if self.length else "wb")  # noqa: SIM115
+            # unbuffered: what a full disk refused is not tried again, and complained of, at the end
+            self._file = open(self.path, "ab" if self.length else "wb", 0)  # noqa: SIM115
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror}") from None
         return self
 
     def write(self, record: dict) -> None:
         line = (json.dumps(_finite(record)) + "\n").encode()
-        try:
-            self._file.write(line)
-            self._file.flush()
-        except OSError as error:
-            raise RunError(
-                f"could not write {self.path}: {error.strerror}; free some space and resume"
-            ) from None
+        rest = line
+        with self._named_faults():
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self.length += len(line)
         self.checksum = zlib.crc32(line, self.checksum)
 
     def sync(self) -> None:
         """Have it all on the disk before a checkpoint says that it is."""
-        os.fsync(self._file.fileno())
+        with self._named_faults():
+            os.fsync(self._file.fileno())
+
+    @contextmanager
+    def _named_faults(self):
+        try:
+            yield
+        except OSError as error:
+            reason = f"could not write {self.path}: {error.strerror}"
+            raise OSError(error.errno, reason) from None
 
     def close(self) -> None:
         if self._file is not None:
@@ -66,9 +75,7 @@ class MetricsLog:
                 f"{self.path} is not as the checkpoint left it (shortened or changed): some of its "
                 f"lines before step {step} are lost; the run itself goes on exactly"
             )
-        temporary = self.path.with_name(f".{self.path.name}.part")
-        temporary.write_bytes(content)
-        os.replace(temporary, self.path)
+        write_atomically(self.path, content)
         self.length, self.checksum = len(content), zlib.crc32(content)
         return lost
 

@@ -81,7 +81,13 @@ class Trainer:
     # -- one step ----------------------------------------------------------------------------------
 
     def learn(self) -> int:
-        """One step of everything that learns; gives its number."""
+        """One step of everything that learns; gives its number.
+
+        After it the gradients are those of this step: a network whose turn it was not has none.
+        What the doctor reads from them does so not depend on where a run was resumed.
+        """
+        for optimizer in self.system.optimizers.values():
+            optimizer.zero_grad()
         self.losses = self.system.step(next(self.loader))
         for average in self.average.values():
             average.update()

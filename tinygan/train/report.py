@@ -48,7 +48,7 @@ def write(
         + "\n".join(part for part in parts if part)
         + "</html>\n"
     )
-    write_atomically(folder.report, page.encode())
+    write_atomically(folder.report, page.encode(errors="backslashreplace"))  # names may be no text
 
 
 def _scores(lines):

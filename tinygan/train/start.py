@@ -1,10 +1,12 @@
 """From a command line to a finished run: what every example calls.
 
-`run(DCGAN, settings, width=32)` opens the data, builds the system, or both as a checkpoint has
-them, trains it with everything in `callbacks`, scores it and writes the report.
+`run(DCGAN, settings)` opens the data, builds the system, or both as a checkpoint has them, trains
+it with everything in `callbacks`, scores it and writes the report.
 """
 
+import contextlib
 import math
+import shlex
 import sys
 from dataclasses import fields
 
@@ -13,7 +15,7 @@ from ..backend import DeviceError, device, manual_seed, stream
 from ..backend.cpu import get_num_threads, set_num_threads
 from ..data import DataError
 from ..models import System, build
-from . import checkpoint, pictures, report
+from . import checkpoint, console, machine, pictures, report, resume
 from .callbacks import (
     Checkpoints,
     Losses,
@@ -26,143 +28,125 @@ from .doctor import Doctor, Unhealthy
 from .folder import RunError, new_folder
 from .log import records
 from .loop import Trainer
-from .options import CHANGEABLE, Settings
+from .options import Settings
 from .score import scorer
 
 _SCORED = 5000  # samples that a score is made of
 
 
-def run(system: type[System], settings: Settings, study=None, **config) -> int:
+def run(system: type[System], settings: Settings, study=None, suited=None, **config) -> int:
     """Train a system as the command line says; gives the exit status.
 
-    `config` are the system's own settings, of which those that stand on the command line under the
-    same name follow it. `study(system, test_set)` adds to the report of a finished run: it gives a
-    list of score lines and a dict, name → (caption, picture). Errors that a user can mend end with
-    one message and no traceback.
+    The system's own settings are those of the command line that have the same name, and `config`.
+    `suited(dataset)` gives those that suit the data, by name, for all that do not stand on the
+    command line. `study(system, test_set)` adds to the report of a finished run: it gives a list of
+    score lines and a dict, name → (caption, picture). Errors that a user can mend end with one
+    message and no traceback.
     """
+    console.never_fail_to_print()
+    options, resumed = settings.values, None
     try:
-        resumed = None
-        if settings.values.resume:
-            resumed = checkpoint.find(settings.values.resume)
-            _take_over(system, settings, resumed[1])
-        options = settings.values
+        if options.resume:
+            resumed = checkpoint.find(options.resume)
+            resume.take_over(system, settings, *resumed)
         options.threads = options.threads or get_num_threads()
         set_num_threads(options.threads)
         with device(options.device):
-            return _run(system, settings, study, config, resumed)
+            return _run(system, settings, study, suited, config, resumed)
     except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(
+            f"error: not enough memory: {error}; choose a smaller model, --size or --batch-size",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
-        print("stopped at once; what was saved before is in the run's folder", file=sys.stderr)
+        print("stopped before there was a run", file=sys.stderr)
         return 130
 
 
-def _run(system, settings, study, config, resumed):
+def dataset(options, split: str = "train") -> data.Dataset:
+    """The data that the command line names."""
+    return data.open(options.data, split, size=options.size)
+
+
+def _run(system, settings, study, suited, config, resumed):
     folder, state = resumed or (None, None)
     options = settings.values
     manual_seed(options.seed)
-    dataset = data.open(options.data, "train", size=options.size)
-    loader = data.Loader(dataset, options.batch_size)
-    steps = options.steps
-    if options.epochs:
-        steps = options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
+    train_set = dataset(options)
     if state is None:
-        made = _built(system, dataset, config)
+        for name, value in (suited(train_set) if suited else {}).items():
+            if name not in settings.explicit:
+                setattr(options, name, value)
+    loader = data.Loader(train_set, options.batch_size)
+    if options.epochs:
+        options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
+    if state is None:
+        made = _built(system, train_set, options, config)
         folder = new_folder(options.out, system.key, options.data)
     else:
         made = build(state["config"])
-        folder.prepare()
-    trainer = _trainer(made, loader, folder, steps, dataset, settings)
-    if state is None:
-        folder.require_space(_needed(made, options.keep))
-    else:
-        _restore(trainer, state, settings)
-    folder.write_config({**made.config, **_plain(options), "examples": len(dataset)})
-    return _train(trainer, dataset, settings, study)
-
-
-def _built(system, dataset, config):
-    if "classes" in {field.name for field in fields(system)}:
-        config = {"classes": dataset.classes, **config}
     try:
-        return system(shape=dataset.shape, **config)
+        return _with_folder(made, folder, loader, settings, study, state)
+    except OSError as error:
+        raise RunError(
+            f"{error.strerror or error}. Free some space, or mend what it names; {folder.way_on()}"
+        ) from None
+    except KeyboardInterrupt:
+        print(f"stopped at once; {folder.way_on()}", file=sys.stderr)
+        return 130
+
+
+def _with_folder(made, folder, loader, settings, study, state):
+    options = settings.values
+    trainer = _trainer(made, loader, folder, settings)
+    if state is None:
+        folder.require_space(_needed(made, options))
+    else:
+        resume.require_same_data(trainer.about, state, options.data)
+        folder.prepare()
+        resume.restore(trainer, state, settings)
+    folder.write_config(
+        {**made.config, **_plain(options), "examples": len(loader.dataset)}
+        | {"machine": trainer.about["machine"]}
+    )
+    return _train(trainer, settings, study)
+
+
+def _built(system, train_set, options, config):
+    names = {field.name for field in fields(system)}
+    config = {name: value for name, value in vars(options).items() if name in names} | config
+    if "classes" in names:
+        config = {"classes": train_set.classes, **config}
+    try:
+        return system(shape=train_set.shape, **config)
     except ValueError as error:  # a setting that does not fit the data
         raise RunError(str(error)) from None
 
 
-def _needed(system, keep):
+def _needed(system, options):
+    """Bytes of checkpoints, of those that will ever be there at once, and of pictures."""
     numbers = sum(p.numel() for m in system.modules.values() for p in m.parameters())
-    return 4 * 4 * numbers * (keep + 1) + 2**24
+    between = (options.steps - 1) // options.checkpoint_every if options.checkpoint_every else 0
+    written = between + 2  # one before the first step, one after the last
+    return 4 * 4 * numbers * min(options.keep + 1, written) + 2**24
 
 
 def _plain(options):
     return {key: value for key, value in vars(options).items() if key not in ("resume", "out")}
 
 
-# -- resuming --------------------------------------------------------------------------------------
-
-
-def _take_over(system, settings, state):
-    """The settings of the run in `state`, with those changes that were asked for and may be."""
-    if state["config"]["system"] != system.key:
-        raise RunError(
-            f"{settings.values.resume} is a run of {state['config']['system']!r}, not of "
-            f"{system.key!r}: resume it with its own example"
-        )
-    for name in settings.explicit - CHANGEABLE - {"resume", "out"}:
-        given, own = getattr(settings.values, name), state["options"].get(name)
-        if given != own:
-            raise RunError(
-                f"{settings.flag(name)} {given} differs from the run's {own}, and a resumed run "
-                "goes on as it was: leave it out, or begin a new run"
-            )
-    if "out" in settings.explicit:
-        raise RunError("--out cannot go with --resume: the run goes on in its own folder")
-    for name, value in state["options"].items():
-        if name not in settings.explicit:
-            setattr(settings.values, name, value)
-    if "steps" in settings.explicit:
-        settings.values.epochs = None
-
-
-def _restore(trainer, state, settings):
-    trainer.restore(state)
-    if lost := trainer.log.restore(state["log"], trainer.step):
-        print(lost)
-    _set_aside_newer(trainer)
-    if "lr" in settings.explicit and settings.values.lr != state["options"]["lr"]:
-        _change_rate(trainer, settings.values.lr)
-    done = f"resuming {trainer.folder} at step {trainer.step} of {trainer.steps}"
-    if trainer.step >= trainer.steps:
-        done += ": it is finished; give more --steps to go on"
-    print(done)
-
-
-def _set_aside_newer(trainer):
-    """Checkpoints of later steps, damaged or of a course not taken, would confuse the next one."""
-    for path in checkpoint.files(trainer.folder.path):
-        if int(path.stem.removeprefix("step-")) > trainer.step:
-            path.rename(path.with_name(path.name + ".set-aside"))
-
-
-def _change_rate(trainer, lr):
-    for optimizer in trainer.system.optimizers.values():
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-    for schedule in trainer.schedules.values():
-        schedule.rebase(lr)
-    print(f"the learning rate is {lr} from here on")
-
-
 # -- training --------------------------------------------------------------------------------------
 
 
-def _trainer(system, loader, folder, steps, dataset, settings):
-    options, doctor = settings.values, Doctor(system.won_below)
-    losses = Losses(max(1, min(10, steps // 100)), doctor)
-    callbacks = [losses, Samples(options.sample_every, dataset, doctor)]
-    score = scorer(dataset) if options.score else None
+def _trainer(system, loader, folder, settings):
+    options, doctor, train_set = settings.values, Doctor(system.won_below), loader.dataset
+    losses = Losses(max(1, min(10, options.steps // 100)), doctor)
+    callbacks = [losses, Samples(options.sample_every, train_set, doctor)]
+    score = scorer(train_set) if options.score else None
     if score and options.score_every:
         callbacks.append(
             Scores(options.score_every, lambda run: _figures(score(_samples(run, 1000))))
@@ -172,10 +156,14 @@ def _trainer(system, loader, folder, steps, dataset, settings):
     callbacks += [Checkpoints(options.checkpoint_every), Progress(losses, options.batch_size)]
     about = {
         "options": _plain(options),
-        "data": {"name": dataset.name, "spec": options.data, "shape": list(dataset.shape)},
-    }
+        "data": {
+            "name": train_set.name, "spec": options.data, "shape": list(train_set.shape),
+            "fingerprint": data.fingerprint(train_set),
+        },
+        "machine": machine.facts(),
+    }  # fmt: skip
     return Trainer(
-        system, loader, folder, steps, callbacks,
+        system, loader, folder, options.steps, callbacks,
         ema=options.ema, schedule=options.schedule, keep=options.keep, about=about,
     )  # fmt: skip
 
@@ -190,24 +178,25 @@ def _writer(folder):
     return Writer(str(folder.path / "tensorboard"))
 
 
-def _train(trainer, dataset, settings, study):
-    folder, options = trainer.folder, settings.values
-    print(f"{trainer.system.key} on {dataset!r}, {options.device}, into {folder}")
+def _train(trainer, settings, study):
+    folder, options, train_set = trainer.folder, settings.values, trainer.loader.dataset
+    print(f"{trainer.system.key} on {train_set!r}, {options.device}, into {folder}")
     try:
         status = trainer.run()
     except Unhealthy:
-        _picture(trainer, [])
+        with contextlib.suppress(OSError):  # the reason of the end matters more
+            _picture(trainer, [])
         raise
     if status:
         print(f"\nstopped at step {trainer.step}; everything is saved. To go on:")
-        print(f"    {_again(settings)} --resume {folder}")
+        print(f"    {_again(settings)} {folder.resume()}")
         _picture(trainer, [])
         return status
     lines = []
-    score = scorer(dataset) if options.score else None
+    score = scorer(train_set) if options.score else None
     if score:
-        print(f"scoring {min(_SCORED, len(dataset) // 2):,} samples ...")
-        lines = score(_samples(trainer, min(_SCORED, len(dataset) // 2)))
+        print(f"scoring {min(_SCORED, len(train_set) // 2):,} samples ...")
+        lines = score(_samples(trainer, min(_SCORED, len(train_set) // 2)))
     more, figures = _studied(trainer, study, options) if study else ([], {})
     lines = [*more, *lines]
     if lines:
@@ -221,7 +210,7 @@ def _train(trainer, dataset, settings, study):
 def _studied(trainer, study, options):
     """What `study` finds, with its pictures written: lines, and caption → file."""
     print("studying what was learned ...")
-    test, files = data.open(options.data, "test", size=options.size), {}
+    test, files = dataset(options, "test"), {}
     with trainer.averaged():
         lines, figures = study(trainer.system, test)
     for name, (caption, picture) in figures.items():
@@ -278,6 +267,9 @@ def _close(trainer, lines):
 
 
 def _again(settings):
-    """The command that was typed, as far as it is needed to resume."""
+    """The program that was started, as one types it. The checkpoint knows the rest."""
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None:
+        return f"python -m {spec.name.removesuffix('.__main__')}"
     program = sys.argv[0] if sys.argv and sys.argv[0].endswith(".py") else settings.parser.prog
-    return f"python {program}"
+    return f"python {shlex.quote(program)}"
