@@ -1,0 +1,40 @@
+"""Hinge GAN with spectral norm (Lim & Ye, 2017; Miyato et al., 2018).
+
+    D minimises  E max(0, 1 − D(x)) + E max(0, 1 + D(G(z)))
+    G minimises  −E D(G(z))
+
+D looks only at examples that it does not yet tell apart by a margin. What keeps its slope bounded,
+so that G always has a gradient to follow, is that every weight of D is divided by its largest
+singular value: D is then a map of Lipschitz constant 1 (see `nn.spectral_norm`).
+
+Departs from the paper: no BatchNorm in D (it would undo the bound), no residual blocks.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .. import nn
+from ..ops import relu
+from .adversarial import Adversarial
+from .networks import discriminator
+
+
+@dataclass(eq=False, kw_only=True)
+class HingeGAN(Adversarial):
+    """Margins, and a discriminator of bounded slope."""
+
+    key: ClassVar[str] = "hinge"
+
+    def critic(self):
+        D = discriminator(self.net, self.shape, self.width, norm=False, pack=self.pack)
+        return D.apply(
+            lambda m: nn.spectral_norm(m) if isinstance(m, nn.Conv2d | nn.Linear) else None
+        )
+
+    def discriminator_loss(self, x, fake, c):
+        D = self.discriminator
+        return relu(1 - D(x)).mean() + relu(1 + D(fake)).mean()
+
+    def generator_loss(self, fake, c):
+        D = self.discriminator
+        return -D(fake).mean()
