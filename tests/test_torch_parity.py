@@ -291,6 +291,40 @@ def test_spectral_norm(kind):
     assert_same_function(ours, theirs, shape)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+@pytest.mark.parametrize("options", [{}, {"dim": 1}, {"dim": None}])
+@pytest.mark.parametrize("kind", ["linear", "conv"])
+def test_weight_norm(kind, options):
+    make = {"linear": lambda n: n.Linear(5, 7), "conv": lambda n: n.Conv2d(3, 4, 3)}[kind]
+    theirs = torch.nn.utils.weight_norm(make(torch.nn), **options)
+    ours = nn.utils.weight_norm(make(nn), **options)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert_close(ours.weight, ours.weight_v, 1e-5, 1e-6)  # at first, w = v
+    ours.load_state_dict(theirs.state_dict())
+    shape = (4, 5) if kind == "linear" else (2, 3, 5, 5)
+    with tg.no_grad():
+        ours.weight_g.mul_(1.5)
+    with torch.no_grad():
+        theirs.weight_g *= 1.5
+    assert_same_function(ours, theirs, shape)
+    x = tg.randn(*shape)
+    before = ours(x).numpy()
+    nn.utils.remove_weight_norm(ours), torch.nn.utils.remove_weight_norm(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    np.testing.assert_allclose(ours(x).numpy(), before, rtol=1e-5, atol=1e-6)
+    assert ours.weight.requires_grad and ours._forward_hooks == ours._forward_pre_hooks == ()
+
+
+def test_spectral_norm_is_taken_away_again():
+    ours = nn.spectral_norm(nn.Linear(5, 7))
+    x = tg.randn(4, 5)
+    before, u = ours(x).numpy(), ours.weight_u.numpy().copy()
+    nn.utils.remove_spectral_norm(ours)
+    np.testing.assert_allclose(ours(x).numpy(), before, rtol=1e-5)
+    assert sorted(ours.state_dict()) == ["bias", "weight"] and list(ours.named_buffers()) == []
+    assert ours.weight.requires_grad and u.shape == (7,)
+
+
 # -- the examples of PyTorch's documentation, with the import swapped ------------------------------
 
 

@@ -6,13 +6,17 @@ name of PyTorch's that is absent, a message that says what to use. It is attache
 from above; nothing in the core imports it, and a reader of the core never meets it.
 
 `signatures` lists PyTorch's signatures of the core's functions, `dialect` gives the functions those
-signatures, `functions` holds what is only another spelling.
+signatures, `functions` holds what is only another spelling. `faces` lets modules answer for names
+that they do not have: by what `namespaces`, `tensors`, `settings`, `dataloader` and the others
+provide, or by saying what to use (`hints`).
 """
 
-from . import dialect, optimisers
+from . import dialect, faces, optimisers, saving
 
 
 def install(face: dict) -> None:
     """Attach the dialect to the public face, the names of `import tinygan`; called once there."""
     dialect.install(face)
     optimisers.install()
+    saving.install(face)
+    faces.install()

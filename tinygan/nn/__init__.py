@@ -50,7 +50,8 @@ from .pooling import (
     ZeroPad2d,
 )
 from .recurrent import GRU, GRUCell
-from .spectral_norm import spectral_norm
+from .spectral_norm import remove_spectral_norm, spectral_norm
+from .weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
     "AdaptiveAvgPool2d", "AvgPool2d", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d",
@@ -60,5 +61,6 @@ __all__ = [
     "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "PixelShuffle",
     "PixelUnshuffle", "ReLU", "ReflectionPad2d", "ReplicationPad2d", "Sequential", "SiLU",
     "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "Unflatten", "Upsample", "ZeroPad2d",
-    "functional", "init", "spectral_norm",
+    "functional", "init", "remove_spectral_norm", "remove_weight_norm", "spectral_norm",
+    "weight_norm",
 ]  # fmt: skip

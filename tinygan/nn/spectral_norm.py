@@ -12,14 +12,18 @@ from ..autograd import no_grad
 from ..backend import stream
 from .conv import ConvTranspose2d
 from .module import Module
-from .parameter import Parameter
+from .reparametrize import Reparametrization, remove
 
 
-class _SpectralNorm:
-    """The hooks: `weight` is computed before forward, and lets go of the graph after it."""
+class _SpectralNorm(Reparametrization):
+    parts = ("orig", "u", "v")
 
     def __init__(self, name, n_power_iterations, eps, dim):
-        self.name, self.n_power_iterations, self.eps, self.dim = name, n_power_iterations, eps, dim
+        super().__init__(name)
+        self.n_power_iterations, self.eps, self.dim = n_power_iterations, eps, dim
+
+    def __repr__(self):
+        return "spectral_norm"
 
     def matrix(self, weight):
         """The weight as a matrix with one row per output."""
@@ -37,20 +41,16 @@ class _SpectralNorm:
             u = self.unit(matrix @ v)
         return u, v
 
-    def before(self, module, inputs):
-        weight = getattr(module, f"{self.name}_orig")
-        u_buffer, v_buffer = getattr(module, f"{self.name}_u"), getattr(module, f"{self.name}_v")
+    def weight(self, module, training):
+        weight, u_buffer, v_buffer = (self.part(module, part) for part in self.parts)
         with no_grad():
             u, v = u_buffer.clone(), v_buffer.clone()
-            if module.training:
+            if training:
                 u, v = self.iterate(self.matrix(weight.detach()), u, v, self.n_power_iterations)
                 u_buffer.copy_(u)
                 v_buffer.copy_(v)
         sigma = (u * (self.matrix(weight) @ v)).sum()
-        setattr(module, self.name, weight / sigma)
-
-    def after(self, module, inputs, output):
-        setattr(module, self.name, getattr(module, self.name).detach())
+        return weight / sigma
 
 
 def spectral_norm(
@@ -66,30 +66,26 @@ def spectral_norm(
     >>> [key for key in layer.state_dict()]
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    weight = module.__dict__.get(name)
-    if not isinstance(weight, Parameter):
-        if f"{name}_orig" in module.__dict__:
-            raise RuntimeError(
-                f"spectral_norm: {name!r} of {type(module).__name__} is already normalised"
-            )
-        raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}")
-    if weight.ndim < 2:
-        raise ValueError(
-            f"spectral_norm: expected a weight with at least 2 axes, got shape {weight.shape}"
-        )
     if dim is None:
         dim = 1 if isinstance(module, ConvTranspose2d) else 0
     norm = _SpectralNorm(name, n_power_iterations, eps, dim)
-    delattr(module, name)
+    weight = norm.take(module)
+    if weight.ndim < 2:
+        setattr(module, name, weight)
+        raise ValueError(
+            f"spectral_norm: expected a weight with at least 2 axes, got shape {weight.shape}"
+        )
     with no_grad():
         matrix = norm.matrix(weight.detach())
         kind = {"dtype": weight.dtype, "device": weight.device, "generator": stream("init")}
         u, v = (norm.unit(ops.randn(n, **kind)) for n in matrix.shape)
         u, v = norm.iterate(matrix, u, v, 15)
     module.register_parameter(f"{name}_orig", weight)
-    setattr(module, name, weight.detach())
     module.register_buffer(f"{name}_u", u)
     module.register_buffer(f"{name}_v", v)
-    module.register_forward_pre_hook(norm.before)
-    module.register_forward_hook(norm.after)
-    return module
+    return norm.attach(module, weight)
+
+
+def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
+    """Make the weight a parameter again, with the values it has now."""
+    return remove(_SpectralNorm, module, name)
