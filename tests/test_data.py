@@ -270,6 +270,14 @@ def test_the_order_comes_from_the_stream_of_the_data():
     assert streams[0] == streams[1]
 
 
+def test_a_loader_gives_the_rest_of_its_epoch():
+    loader = data.Loader(numbers(), 8, drop_last=False)
+    assert len(loader) == len(list(loader.rest_of_epoch())) and loader.epoch == 1
+    loader.next()
+    rest = list(loader.rest_of_epoch())
+    assert len(rest) == len(loader) - 1 and (loader.epoch, loader.position) == (2, 0)
+
+
 def test_a_closed_loader_goes_on_where_it_was():
     loader = data.Loader(numbers(), 8, generator=tg.Stream(seed=1))
     whole = deliver(data.Loader(numbers(), 8, generator=tg.Stream(seed=1), prefetch=0), 6)

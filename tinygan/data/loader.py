@@ -77,6 +77,16 @@ class Loader:
     def __iter__(self):
         return self
 
+    def __len__(self):
+        """The batches of an epoch."""
+        return self.batches_per_epoch
+
+    def rest_of_epoch(self):
+        """The batches until the present epoch is complete: all of it, at its beginning."""
+        epoch = self.epoch
+        while self.epoch == epoch:
+            yield self.next()
+
     def state(self) -> dict:
         """Where the loader is, counting what was delivered: plain numbers, fit for JSON."""
         return {
