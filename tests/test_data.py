@@ -372,7 +372,18 @@ TRAIN, LABELS, TEST = (
 )  # fmt: skip
 NONE = idx_bytes(np.zeros((0, 28, 28), np.uint8))
 BAD_IDX = [
-    (TRAIN, lambda c: c[:1000], "is too short: .* needs 31,376 bytes, there are 1,000"),
+    (
+        TRAIN,
+        lambda c: c[:1000],
+        "is too short: .* needs 31,360 bytes after the header, there are 984",
+    ),
+    (
+        TRAIN,
+        lambda c: c + b"x",
+        "is too long: .* needs 31,360 bytes .*, there are 31,361 or more; c",
+    ),
+    (TEST, lambda c: gzip.compress(gzip.decompress(c) + bytes(9)), "is too long: .* 7,841 or more"),
+    (TEST, lambda c: gzip.compress(gzip.decompress(c)[:-9]), "is too short: .* are 7,831"),
     (TRAIN, lambda c: c[:9], "ends within its header, after 9 bytes"),
     (TRAIN, lambda c: b"", "begins with nothing, but an IDX file of images"),
     (TRAIN, lambda c: b"\0\0\x0d\x03" + c[4:], "begins with 00 00 0d 03, but an IDX"),
@@ -498,9 +509,13 @@ BAD_ARRAYS = [
     (np.zeros((30, 5)), r"shape \(30, 5\) is neither images"),
     (np.zeros((30, 5, 8, 8), np.uint8), r"shape \(30, 5, 8, 8\) is neither .* 1 or 3 channels"),
     (np.zeros((30, 8, 8), np.int64), r"expected bytes \(uint8\) or floats, got int64"),
-    (np.zeros((0, 8, 8), np.uint8), "expected bytes"),
+    (np.zeros((0, 8, 8), np.uint8), r"holds no items, its shape is \(0, 8, 8\)"),
+    (np.array(3, np.uint8), r"shape \(\) is neither images"),
     (255 * np.ones((30, 8, 8)), r"must lie in \[0, 1\] or \[-1, 1\], these reach from 255 to 255"),
-    (np.full((30, 8, 8), np.nan), "these reach from nan"),
+    (np.linspace(-1, 1.1, 30 * 64).reshape(30, 8, 8), "these reach from -1 to 1.1; divide them"),
+    (np.full((30, 8, 8), np.nan), r"NaN or infinity in 27 of the items, number 0, 1, .*, …; mend"),
+    (np.where(np.arange(60).reshape(30, 2) == 20, np.inf, 0), "in 1 of the items, number 10; mend"),
+    (np.full((30, 2), 1e39), "NaN or infinity in 27 of"),  # float32 cannot hold it
     (np.array([None, 1] * 9), "Python objects, which are not loaded"),
 ]  # fmt: skip
 
@@ -510,6 +525,107 @@ def test_bad_arrays_are_explained(tmp_path, array, message):
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     with pytest.raises(DataError, match=rf"a\.npy: .*{message}"):
         data.open(tmp_path / "a.npy")
+
+
+def test_items_that_are_not_finite_are_left_out(tmp_path, monkeypatch):
+    points = np.arange(120.0).reshape(60, 2)
+    points[[3, 40], [0, 1]] = np.nan, np.inf
+    pictures_ = np.linspace(0, 1, 60 * 64).reshape(60, 8, 8)
+    pictures_[[3, 40], 5, 5] = np.nan
+    np.save(tmp_path / "points.npy", points)
+    np.save(tmp_path / "pictures.npy", pictures_)
+    np.savez_compressed(tmp_path / "both.npz", x=points, y=np.arange(60))
+    for name in ("points.npy", "pictures.npy", "both.npz"):
+        for small in (2**28, 0):  # looked through at once, or as it is read
+            monkeypatch.setattr(data.dataset, "_SMALL", small)
+            skipped = 0
+            for split in ("train", "test"):
+                left = data.open(tmp_path / name, split, skip_damaged=True)
+                rows = np.setdiff1d(data.dataset.held_out(60, split), [3, 40])
+                batch = left.take(60)
+                if name == "pictures.npy":
+                    np.testing.assert_allclose(batch["x"][:, 0], pictures_[rows] * 2 - 1, atol=1e-6)
+                else:
+                    np.testing.assert_array_equal(batch["x"], points[rows])
+                assert batch.get("label", rows).tolist() == rows.tolist()
+                skipped += len(left.skipped)
+                assert all("holds NaN or infinity" in line for line in left.skipped)
+            assert skipped == 2
+            with pytest.raises(DataError, match=f"{name}: NaN or infinity in . of the items"):
+                for split in ("train", "test"):
+                    data.open(tmp_path / name, split).take(60)
+    monkeypatch.setattr(data.dataset, "_SMALL", 0)
+    large = data.open(tmp_path / "points.npy")  # what is bad is noticed in the batch that has it
+    where = int(np.flatnonzero(np.isin(large._rows, [3, 40]))[0])
+    large.batch(np.array([where + 1]))
+    with pytest.raises(DataError, match=f"in 1 of the items, number {large._rows[where]};"):
+        large.batch(np.array([where, where + 1]))
+    np.save(tmp_path / "points.npy", points[[3, 40]])
+    with pytest.raises(DataError, match="all of its 2 items hold NaN"):
+        data.open(tmp_path / "points.npy", skip_damaged=True)
+
+
+def test_the_range_of_pictures_is_that_of_the_whole_file(tmp_path, monkeypatch):
+    x = np.full((3000, 2, 2), 0.5)
+    x[1002] = -0.5  # only one, and the splits must not differ
+    np.save(tmp_path / "a.npy", x)
+    for split in ("train", "test"):
+        assert data.open(tmp_path / "a.npy", split).take(5)["x"].mean() == 0.5
+    monkeypatch.setattr(data.dataset, "_SMALL", 0)
+    large = data.open(tmp_path / "a.npy")
+    assert large.take(5)["x"].mean() == 0  # believed to be in [0, 1], until it is not
+    with pytest.raises(DataError, match=r"in \[0, 1\], as those did .* first; these begin at -0.5"):
+        large.batch(np.searchsorted(large._rows, [1002]))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (
+            np.eye(30, dtype=int),
+            r"one for each item, not of shape \(30, 30\); of one-hot rows take",
+        ),
+        (np.array(3), r"one for each item, not of shape \(\)"),
+        (np.full(30, 10**18), "from 0 to 999,999, these reach from 1000000000000000"),
+        (np.full(30, 2**64 - 1, np.uint64), "these reach from 18446744073709551615"),
+        (np.arange(30) - 1, "these reach from -1 to 28"),
+        (np.zeros(30, bool), "they are bool"),
+    ],
+)
+def test_labels_that_are_none(tmp_path, y, message):
+    np.savez(tmp_path / "a.npz", x=np.zeros((30, 8, 8), np.uint8), y=y)
+    with pytest.raises(DataError, match=f"a.npz: labels must be whole numbers.*{message}"):
+        data.open(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", x=np.zeros((30, 8, 8), np.uint8), y=np.arange(30)[:, None])
+    assert data.open(tmp_path / "a.npz").take(3)["label"].shape == (3,)
+
+
+def test_damaged_records_are_left_out(tmp_path):
+    records = cifar_bytes(40, np.random.default_rng(0))
+    path = tmp_path / "data_batch_1.bin"
+    path.write_bytes(records.tobytes())
+    whole = {split: data.open(path, split) for split in ("train", "test")}
+    records[[7, 11], 0] = 10, 255
+    path.write_bytes(records.tobytes()[:-5])
+    with pytest.raises(DataError, match=r"data_batch_1\.bin: has 122,915 bytes, which is no mult"):
+        data.open(path)
+    left = data.open(path, skip_damaged=True)
+    assert left.skipped[0].endswith("something else")
+    path.write_bytes(records.tobytes())
+    with pytest.raises(
+        DataError, match=r"holds a class 10, but CIFAR-10 has 0…9, in record 7 and 1"
+    ):
+        data.open(path)
+    lines = []
+    for split, before in whole.items():
+        left = data.open(path, split, skip_damaged=True)
+        kept = ~np.isin(before._rows, [7, 11])
+        np.testing.assert_array_equal(left.take(40)["x"], before.take(40)["x"][kept])
+        np.testing.assert_array_equal(left.take(40)["label"], before.take(40)["label"][kept])
+        lines += left.skipped
+    assert sorted(line.split(": ")[1] for line in lines) == [
+        "record 11 is of no class", "record 7 is of no class",
+    ]  # fmt: skip
 
 
 def test_damaged_arrays_and_archives(tmp_path):
@@ -524,7 +640,7 @@ def test_damaged_arrays_and_archives(tmp_path):
             with pytest.raises(DataError, match=rf"{path.name}: is damaged or truncated"):
                 data.open(path)
     np.savez_compressed(tmp_path / "g.npz", x=np.array([None, 1]))
-    with pytest.raises(DataError, match=r"g\.npz: .*Object arrays cannot be loaded"):
+    with pytest.raises(DataError, match=r"g\.npz: 'x': holds Python objects, which are not loaded"):
         data.open(tmp_path / "g.npz")
     np.savez(tmp_path / "d.npz", first=x, second=x)
     with pytest.raises(DataError, match=r"d\.npz: holds first, second; call the images 'x'"):
@@ -634,7 +750,7 @@ def damage(path, what):
 
 
 BAD_PICTURES = [
-    ("text", "is not a picture in any format that Pillow reads: it holds text"),
+    ("text", "is not a picture of a known format .*: it holds text"),
     ("truncated", "is a damaged picture"),
     ("empty", "is empty"),
     ("binary", "is not a picture .* it begins with 01 02 03 04"),

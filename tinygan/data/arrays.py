@@ -5,51 +5,104 @@ Images (N, H, W), (N, H, W, C) or (N, C, H, W), C = 1 or 3, as bytes or as float
 labels; or x_train, y_train, x_test, y_test.
 """
 
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from .dataset import ArrayDataset, DataError, held_out
+from ..io import open_file
+from .dataset import ArrayDataset, DataError, finite, held_out, not_finite
+from .numpy_files import read_npy, read_npz
 
 _X = ("x", "images", "data", "arr_0")
 _Y = ("y", "labels", "label", "arr_1")
-
-
-class _Unit(ArrayDataset):
-    """Floats in [0, 1] become −1…1."""
-
-    def _converted(self, x):
-        return super()._converted(x.astype(np.float32) * 2 - 1)
+_MOST_CLASSES = 1_000_000
+_LOOKED_AT = 256  # images of a large mapped array, to find out their range
 
 
 def arrays(
     path: Path, split: str, size=None, n=None, channels=None, skip_damaged=False
 ) -> ArrayDataset:
-    """The data set in a `.npy` or `.npz` file; without a test part of its own it is divided."""
-    found = {"x": _mapped(path)} if _is_npy(path) else _archive(path)
-    own = f"x_{split}" in found
-    x = found[f"x_{split}"] if own else next((found[k] for k in _X if k in found), None)
-    if x is None:
-        raise DataError(f"{path}: holds {', '.join(found) or 'nothing'}; call the images 'x'")
-    label = found.get(f"y_{split}") if own else next((found[k] for k in _Y if k in found), None)
-    if label is not None:
-        label = np.asarray(label).reshape(len(label), -1)[:, 0]
-        if label.dtype.kind not in "iu" or (len(label) and label.min() < 0):
-            raise DataError(f"{path}: labels must be whole numbers from 0, they are {label.dtype}")
+    """The data set in a `.npy` or `.npz` file; without a test part of its own it is divided.
+
+    `skip_damaged` leaves out items that hold NaN or infinity.
+    """
+    x, label, own = _found(path, split)
     x = _images_first(path, x)
-    rows = np.arange(len(x)) if own else held_out(len(x), split)
-    kind = _Unit if _unit_range(path, x) else ArrayDataset
-    return kind(
-        path.stem, x, label, split=split, size=size if x.ndim == 4 else None, channels=channels,
-        rows=rows[:n], lazy=isinstance(x, np.memmap),
-    )  # fmt: skip
+    label = None if label is None else _whole(path, label)
+    rows = (np.arange(len(x)) if own else held_out(len(x), split))[:n]
+    bad = not_finite(x, rows) if skip_damaged else rows[:0]
+    rows = np.setdiff1d(rows, bad)
+    if not len(rows):
+        raise DataError(f"{path}: all of its {len(bad):,} items hold NaN or infinity")
+    more = {
+        "split": split, "size": size if x.ndim == 4 else None, "channels": channels, "rows": rows,
+        "lazy": isinstance(x, np.memmap), "source": path,
+    }  # fmt: skip
+    if x.ndim == 4 and x.dtype.kind == "f":
+        data = _FloatImages(path.stem, x, label, **more)
+    else:
+        data = ArrayDataset(path.stem, x, label, **more)
+    data.skipped = tuple(f"{path}: item {i} holds NaN or infinity" for i in bad)
+    return data
+
+
+class _FloatImages(ArrayDataset):
+    """Floats in [-1, 1], or in [0, 1], which become -1…1: which, all images tell, or some of
+    those in a large mapped file.
+    """
+
+    def __init__(self, name, x, label, **more):
+        super().__init__(name, x, label, **more)
+        self._lowest = -1.0
+        some = x if self._looked_through else x[:: max(len(x) // _LOOKED_AT, 1)]
+        pieces = (some[i : i + _LOOKED_AT] for i in range(0, len(some), _LOOKED_AT))
+        lows = [self._require_range(piece[finite(piece)]) for piece in pieces]
+        self._lowest = 0.0 if min(lows) >= 0 else -1.0
+
+    def _require_range(self, x):
+        """The smallest number of x, if all are in the range."""
+        low, high = float(x.min(initial=np.inf)), float(x.max(initial=-np.inf))
+        if self._lowest - 0.001 <= low and high <= 1.001:
+            return low
+        if self._lowest == 0 and high <= 1.001:
+            which = f"in [0, 1], as those did that were looked at first; these begin at {low:.4g}"
+        else:
+            which = f"in [0, 1] or [-1, 1], these reach from {low:.4g} to {high:.4g}"
+        raise DataError(
+            f"{self.source}: float images must lie {which}; divide them, or store bytes"
+        )
+
+    def _converted(self, x):
+        self._require_range(x)
+        x = x.astype(np.float32)
+        return super()._converted(x * 2 - 1 if self._lowest == 0 else x)
+
+
+def _found(path, split):
+    """The items, the labels or None, and whether both are of that split alone."""
+    if _is_npy(path):
+        return read_npy(path), None, False
+    arrays = read_npz(path, lambda names: _choice(path, split, names))
+    return *[*arrays.values(), None][:2], f"x_{split}" in arrays
+
+
+def _choice(path, split, names):
+    """What the items are called in an archive and, if it has them, the labels."""
+    own = f"x_{split}" in names
+    x = next((name for name in ((f"x_{split}",) if own else _X) if name in names), None)
+    y = next((name for name in ((f"y_{split}",) if own else _Y) if name in names), None)
+    if x is None:
+        raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; call the images 'x'")
+    return [x] if y is None else [x, y]
+
+
+def _is_npy(path):
+    with open_file(path) as file:
+        return file.read(6) == b"\x93NUMPY"
 
 
 def _images_first(path, x):
-    if not len(x) or x.dtype.kind not in "uf" or (x.dtype.kind == "u" and x.dtype != np.uint8):
+    if x.dtype != np.uint8 and x.dtype.kind != "f":
         raise DataError(
             f"{path}: expected bytes (uint8) or floats, got {x.dtype} of shape {x.shape}"
         )
@@ -67,60 +120,20 @@ def _images_first(path, x):
     )
 
 
-def _unit_range(path, x):
-    """Whether float images lie in [0, 1] rather than [-1, 1], judged by some of them."""
-    if x.ndim != 4 or x.dtype == np.uint8:
-        return False
-    some = np.asarray(x[:: max(len(x) // 256, 1)])
-    low, high = float(some.min()), float(some.max())
-    if not (low >= -1.001 and high <= 1.001):
+def _whole(path, label):
+    """Labels (N,) or (N, 1) as int64 (N,)."""
+    if label.ndim == 2 and label.shape[1] == 1:
+        label = label[:, 0]
+    if label.ndim != 1:
         raise DataError(
-            f"{path}: float images must lie in [0, 1] or [-1, 1], these reach from {low:.4g} to "
-            f"{high:.4g}; divide them, or store bytes"
+            f"{path}: labels must be whole numbers (N,), one for each item, not of shape "
+            f"{label.shape}; of one-hot rows take argmax(1)"
         )
-    return low >= 0
-
-
-def _is_npy(path):
-    with path.open("rb") as file:
-        return file.read(6) == b"\x93NUMPY"
-
-
-def _mapped(path, offset=0):
-    """The array of a `.npy` file, or of one inside another file, mapped into memory."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
-            if dtype.hasobject:
-                raise ValueError("it holds Python objects, which are not loaded")
-            return np.memmap(path, dtype, "r", file.tell(), shape, order="F" if fortran else "C")
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{path}: is damaged or truncated ({error})") from None
-
-
-def _archive(path):
-    """The arrays of a `.npz`: mapped where stored as they are, else unpacked."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-            wanted = {k: m for k, m in members.items() if m.filename.endswith(".npy")}
-            return {name: _member(path, archive, m) for name, m in wanted.items()}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: is damaged or truncated ({error})") from None
-
-
-def _member(path, archive, member):
-    if member.compress_type != zipfile.ZIP_STORED:
-        with archive.open(member) as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    with path.open("rb") as file:  # the local header: 30 bytes, the name, an extra field
-        file.seek(member.header_offset + 26)
-        name, extra = struct.unpack("<HH", file.read(4))
-    return _mapped(path, member.header_offset + 30 + name + extra)
+    if label.dtype.kind not in "iu":
+        raise DataError(f"{path}: labels must be whole numbers from 0, they are {label.dtype}")
+    if label.min() < 0 or label.max() >= _MOST_CLASSES:
+        raise DataError(
+            f"{path}: labels must be whole numbers from 0 to {_MOST_CLASSES - 1:,}, these reach "
+            f"from {label.min()} to {label.max()}"
+        )
+    return label.astype(np.int64)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..io import write_atomically
+from ..io import open_file, write_atomically
 
 _DIGEST = 32
 
@@ -46,8 +46,9 @@ def _packed(arrays):
 def _read(path):
     """The arrays of a whole file; None where there is none or it is damaged."""
     try:
-        packed = memoryview(path.read_bytes())
-    except OSError:
+        with open_file(path) as file:
+            packed = memoryview(file.read())
+    except (OSError, MemoryError):
         return None
     digest, content = packed[:_DIGEST], packed[_DIGEST:]
     if len(packed) <= _DIGEST or hashlib.sha256(content).digest() != digest:

@@ -13,6 +13,8 @@ from ..io import printable
 from .resize import central_square, resize
 
 SPLITS = ("train", "test")
+_SMALL = 2**28  # bytes of a mapped array that is looked through when it is opened
+_PIECE = 256  # rows that are checked at once
 _HELD_OUT = 10  # where the files name no test set, every tenth item is kept for it
 
 
@@ -64,8 +66,9 @@ class ArrayDataset(Dataset):
 
     x: uint8 images (N, C, H, W), or floats, which are kept as they are. `size` crops images to
     their central square and resizes it; `channels`, 1 or 3, makes them grey or gives them three
-    channels; `rows` says which rows belong to the set, else all. `more` holds further columns of N
-    rows each.
+    channels; `rows` says which rows belong to the set, else all. `source` is what messages call the
+    data, such as a file's path. `more` holds further columns of N rows each. NaN and infinity are
+    refused: at once, or in large mapped data when they are met.
 
     >>> data = ArrayDataset("two", np.array([[[[0]]], [[[255]]]], np.uint8))
     >>> data.batch([1, 0])["x"].ravel().tolist()
@@ -74,8 +77,9 @@ class ArrayDataset(Dataset):
 
     def __init__(
         self, name, x, label=None, *, split="train", class_names=None, lazy=False, size=None,
-        channels=None, rows=None, **more,
+        channels=None, rows=None, source=None, **more,
     ):  # fmt: skip
+        self.source = printable(source or name)
         if channels is not None and (channels not in (1, 3) or x.ndim != 4):
             raise DataError(
                 f"{name}: channels={channels!r} is for pictures (N, C, H, W), 1 for grey or 3 for "
@@ -86,7 +90,12 @@ class ArrayDataset(Dataset):
         self._columns = {key: array for key, array in columns.items() if array is not None}
         for key, array in self._columns.items():
             if len(array) != len(x):
-                raise DataError(f"{name}: {len(x):,} items, but {len(array):,} rows of {key!r}")
+                raise DataError(
+                    f"{self.source}: {len(x):,} items, but {len(array):,} rows of {key!r}"
+                )
+        self._looked_through = not lazy or x.nbytes <= _SMALL
+        if self._looked_through:
+            self._refuse(not_finite(x, np.arange(len(x)) if rows is None else rows))
         self._size, self._channels, self._rows = size, channels, rows
         self.shape = tuple(map(int, x.shape[1:]))
         if len(self.shape) == 3:
@@ -104,10 +113,21 @@ class ArrayDataset(Dataset):
         indices = np.asarray(indices)
         rows = indices if self._rows is None else self._rows[indices]
         out = {key: np.asarray(array[rows]) for key, array in self._columns.items()}
+        if not self._looked_through:
+            self._refuse(rows[~finite(out["x"])])
         out["x"] = self._converted(out["x"])
         if "label" in out:
             out["label"] = out["label"].astype(np.int64, copy=False)
         return out
+
+    def _refuse(self, rows):
+        """Refuse rows that are not finite, if there are any."""
+        if len(rows):
+            where = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+            raise DataError(
+                f"{self.source}: NaN or infinity in {len(rows):,} of the items, number {where}; "
+                "mend them, or leave them out with skip_damaged=True (--skip-damaged)"
+            )
 
     def _converted(self, x):
         x = in_channels(scaled(x), self._channels)
@@ -122,6 +142,22 @@ def scaled(x: np.ndarray) -> np.ndarray:
     out /= np.float32(127.5)
     out -= 1
     return out
+
+
+def finite(x: np.ndarray) -> np.ndarray:
+    """For each row whether float32 can hold all its numbers, and none is NaN."""
+    if x.dtype.kind != "f":
+        return np.ones(len(x), bool)
+    with np.errstate(over="ignore"):
+        return np.isfinite(x.astype(np.float32, copy=False)).all(tuple(range(1, x.ndim)))
+
+
+def not_finite(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows that are not finite, looked at piece by piece."""
+    if x.dtype.kind != "f":
+        return rows[:0]
+    pieces = [rows[i : i + _PIECE] for i in range(0, len(rows), _PIECE)]
+    return np.concatenate([rows[:0], *(piece[~finite(x[piece])] for piece in pieces)])
 
 
 def in_channels(x: np.ndarray, channels: int | None) -> np.ndarray:

@@ -4,6 +4,8 @@
 """
 
 import gzip
+import math
+import os
 import re
 import struct
 import zlib
@@ -11,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io import open_file
+from . import limits
 from .dataset import ArrayDataset, DataError, held_out
 
 _IMAGES = re.compile(r"images[-.]idx3", re.IGNORECASE)
 _TEST = re.compile(r"t10k|test", re.IGNORECASE)
+_PIECE = 2**20
 FASHION = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
 )  # fmt: skip
@@ -61,6 +66,7 @@ def idx(
         path.stem.split(".")[0] if path.is_file() else path.resolve().name,
         images[:, None], label,
         split=split, class_names=names, size=size, channels=channels, rows=rows[:n],
+        lazy=isinstance(images, np.memmap), source=chosen,
     )  # fmt: skip
 
 
@@ -80,36 +86,65 @@ def _labels(images: Path, n: int):
 
 
 def read(path: Path, dims: int) -> np.ndarray:
-    """The bytes of an IDX file as an array with so many axes."""
-    content = _content(path)
-    magic = b"\0\0\x08" + bytes([dims])
-    if content[:4] != magic:
-        raise DataError(
-            f"{path}: begins with {content[:4].hex(' ') or 'nothing'}, but an IDX file of "
-            f"{'images' if dims == 3 else 'labels'} with {magic.hex(' ')}; is it the right file?"
-        )
-    header = 4 + 4 * dims
-    if len(content) < header:
-        raise DataError(f"{path}: ends within its header, after {len(content)} bytes")
-    shape = struct.unpack(f">{dims}I", content[4:header])
-    needed = header + int(np.prod(shape, dtype=np.int64))
-    if len(content) < needed:
-        raise DataError(
-            f"{path}: is too short: {shape} needs {needed:,} bytes, there are {len(content):,}; "
-            "copy or download it again"
-        )
-    if not shape[0]:
-        raise DataError(f"{path}: holds no items")
-    return np.frombuffer(content, np.uint8, needed - header, header).reshape(shape)
-
-
-def _content(path):
+    """The bytes of an IDX file as an array with so many axes. A file must be as long as its header
+    says. A plain one that would fill more memory than `limits` allow stays on the disk, mapped.
+    """
     try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        with open_file(path) as file:
+            if is_gzip(file.read(2)):
+                file.seek(0)
+                with gzip.open(file) as unpacked:
+                    return _unpacked(path, unpacked, dims)
+            file.seek(0)
+            shape = _shape(path, file, dims)
+            header = file.tell()
+            _require_size(path, shape, math.prod(shape), os.fstat(file.fileno()).st_size - header)
+            mapped = np.memmap(file, np.uint8, "r", header, shape)
+            return mapped if mapped.nbytes > limits.memory() else np.array(mapped)
     except EOFError:
         raise DataError(f"{path}: the gzip file is truncated; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def is_gzip(start: bytes) -> bool:
+    return start[:2] == b"\x1f\x8b"
+
+
+def _shape(path, file, dims):
+    """What the header says, which must be of bytes in so many axes; the file stands behind it."""
+    magic = b"\0\0\x08" + bytes([dims])
+    header = file.read(4 + 4 * dims)
+    if header[:4] != magic:
+        raise DataError(
+            f"{path}: begins with {header[:4].hex(' ') or 'nothing'}, but an IDX file of "
+            f"{'images' if dims == 3 else 'labels'} with {magic.hex(' ')}; is it the right file?"
+        )
+    if len(header) < 4 + 4 * dims:
+        raise DataError(f"{path}: ends within its header, after {len(header)} bytes")
+    shape = struct.unpack(f">{dims}I", header[4:])
+    if not math.prod(shape):
+        raise DataError(f"{path}: holds no items: its header says {shape}")
+    return shape
+
+
+def _unpacked(path, file, dims):
+    """The bytes that the header says and no more, up to the end, where gzip has its checksum."""
+    shape = _shape(path, file, dims)
+    array = limits.reserve(path, shape, np.uint8)
+    target, filled = array.reshape(-1), 0
+    while filled < array.size and (count := file.readinto(target[filled : filled + _PIECE])):
+        filled += count
+    _require_size(path, shape, array.size, filled + len(file.read(1)))
+    return array
+
+
+def _require_size(path, shape, needed, found):
+    if needed != found:
+        how = "short" if found < needed else "long"
+        raise DataError(
+            f"{path}: is too {how}: {shape} needs {needed:,} bytes after the header, there are "
+            f"{found:,}{' or more' * (found > needed)}; copy or download it again"
+        )

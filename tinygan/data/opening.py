@@ -5,6 +5,7 @@ import gzip
 import zlib
 from pathlib import Path
 
+from ..io import open_file
 from . import cifar, idx, mixtures, pairs, web
 from .arrays import arrays
 from .dataset import SPLITS, DataError, Dataset
@@ -70,9 +71,12 @@ def _path(spec):
             f'{spec}: is not here yet. With internet: python -c "import tinygan.data as d; '
             f"d.download('{spec}')\"; {web.by_hand(spec, folder)}"
         )
-    path = Path(spec).expanduser()
-    if path.exists():
-        return path
+    try:
+        path = Path(spec).expanduser()
+        if path.exists():
+            return path
+    except (OSError, RuntimeError) as error:  # no permission, too long a name, nobody's home
+        raise DataError(f"{spec}: cannot be read ({error})") from None
     near = difflib.get_close_matches(spec, (*NAMES, *web.SOURCES), 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise DataError(
@@ -127,18 +131,19 @@ def _refuse_folder(path):
 def _start(path):
     """The first bytes of a file, of what is inside if it is gzipped."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(16)
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(path) as file:
-                return file.read(4)
+            if not idx.is_gzip(start):
+                return start
+            file.seek(0)
+            with gzip.open(file) as unpacked:
+                return unpacked.read(4)
     except EOFError:
         raise DataError(f"{path}: the gzip file is truncated; download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-    return start
 
 
 def _what_else(path, start):

@@ -1,12 +1,19 @@
 """One picture file as bytes (C, H, W), in whatever format Pillow reads."""
 
+import os
+import struct
+import zlib
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from ..io import open_file
+from . import limits
 from .dataset import DataError
 
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # others may run programs
+_PIECE = 2**20
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
 
 
@@ -18,16 +25,46 @@ def decode(path: Path, channels=None, size=None, crop=None) -> np.ndarray:
     """
     pil = import_module("PIL.Image")
     try:
-        with pil.open(path) as image:
-            image.load()
-            image = import_module("PIL.ImageOps").exif_transpose(image)
-            image = _plain(pil, image, channels or (1 if image.mode in _GREY else 3))
-    except (OSError, SyntaxError, ValueError, EOFError, pil.DecompressionBombError) as error:
+        with open_file(path) as file:
+            _require_size(path, file)
+            _require_checksums(file)
+            with pil.open(file, formats=_FORMATS) as image:
+                limits.require_pixels(path, *image.size)
+                image.load()
+                image = import_module("PIL.ImageOps").exif_transpose(image)
+                image = _plain(pil, image, channels or (1 if image.mode in _GREY else 3))
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders fail on damaged files in every way there is
         raise DataError(f"{path}: {_reason(pil, path, error)}") from None
     if size:
         image = _square(path, image, crop).resize((size, size), pil.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _require_size(path, file):
+    """Refuse a file that is longer than the largest picture, since some decoders read it whole."""
+    size = os.fstat(file.fileno()).st_size
+    if size > 8 * limits.pixels():
+        raise DataError(f"{path}: has {size:,} bytes, more than any picture that may be decoded")
+
+
+def _require_checksums(file):
+    """Each chunk of a PNG ends in a CRC-32, which Pillow does not compare for all of them: a
+    changed bit would then show as other pixels. The other formats have nothing of the kind.
+    """
+    if file.read(8) == b"\x89PNG\r\n\x1a\n":
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            crc = zlib.crc32(kind)
+            while length and (piece := file.read(min(length, _PIECE))):
+                length, crc = length - len(piece), zlib.crc32(piece, crc)
+            if file.read(4) != crc.to_bytes(4, "big"):
+                raise ValueError(f"the checksum of its chunk {kind} does not fit")
+            if kind == b"IEND":
+                break
+    file.seek(0)
 
 
 def _plain(pil, image, channels):
@@ -52,13 +89,16 @@ def _square(path, image, crop):
 
 def _reason(pil, path, error):
     try:
-        start = path.read_bytes()[:64]
+        with open_file(path) as file:
+            start = file.read(64)
     except OSError as unreadable:
         return f"cannot be read ({unreadable.strerror or unreadable})"
     if not start:
         return "is empty"
+    if isinstance(error, (pil.DecompressionBombError, pil.DecompressionBombWarning)):
+        return f"{error}; if its size is right, set TINYGAN_MAX_MEGAPIXELS in the environment"
     if isinstance(error, pil.UnidentifiedImageError):
         text = all(byte in b"\t\n\r" or byte >= 32 for byte in start)
         what = "holds text" if text else f"begins with {start[:4].hex(' ')}"
-        return f"is not a picture in any format that Pillow reads: it {what}"
+        return f"is not a picture of a known format ({', '.join(_FORMATS)}): it {what}"
     return f"is a damaged picture ({error})"
