@@ -1,6 +1,7 @@
 """Tables and charts of what was measured.
 
-python -m benchmarks.report      writes the tables of benchmarks/results into the README
+python -m benchmarks.report      writes the tables of benchmarks/results into the README, and the
+                                 whole table of quality into quality.md beside its JSON
 """
 
 import datetime
@@ -99,29 +100,85 @@ def markdown(table):
 
 
 def quality_markdown(table):
-    """A line for each figure: all seeds of the model, all of the twin."""
-    m = table["machine"]
+    """A line for each figure: all seeds of the model, real data, and which controls it refuses."""
     lines = [
-        f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads. Each cell has one value per "
-        "seed; a twin fails a gate if it fails one of its figures.",
+        _measured(table) + " Each cell has one value per seed. A twin or a fake fails a gate if it "
+        "fails one of its figures; those that each figure refuses stand beside it, with the value "
+        "that came nearest to the bar.",
         "",
-        "| model | figure | bar | model, by seed | broken twin | twin, by seed | seconds |",
-        "|---|---|---:|---|---|---|---:|",
+        "| model | gate | figure | bar | ideal | model, by seed | refuses | s |",
+        "|---|---|---|---:|---:|---|---|---:|",
     ]
-    figures = {}
-    for r in table["rows"]:
-        figures.setdefault((r["model"], r["metric"]), []).append(r)
-    for (model, metric), rows in figures.items():
-        values = [f"{r['value']:.3g}" for r in rows]
-        twins = [f"{r['control_value']:.3g}" for r in rows]
+    for (model, gate), figures in _gates(table).items():
+        for metric, rows in figures.items():
+            values = [f"{r['value']:.3g}" for r in rows]
+            failed = "" if all(r["passed"] for r in rows) else " **failed**"
+            seconds = statistics.median(r["seconds"] for r in rows)
+            lines.append(
+                f"| {model} | {gate} | {metric} | {rows[0]['threshold']:g} | {rows[0]['ideal']:.3g}"
+                f" | {' · '.join(values)}{failed} | {_refused(rows)} | {seconds:.0f} |"
+            )
+    return "\n".join(lines)
+
+
+def _refused(rows):
+    """The controls that fail a figure on every seed, each with its mildest fault's value."""
+    parts = []
+    for name in rows[0]["controls"]:
+        mildest = min(rows, key=lambda r: r["control_faults"][name])
+        if mildest["control_faults"][name] > 1:
+            parts.append(f"{name} {mildest['controls'][name]:.2g}")
+    return ", ".join(parts) or "none alone"
+
+
+def quality_summary(table):
+    """A line for each gate: the worst figure of the worst seed, and what came nearest to passing.
+
+    Both are given as distances from the ideal in units of the bar's: up to 1 passes.
+    """
+    lines = [
+        _measured(table) + " Distances are from the ideal, in units of the bar's: the worst of all "
+        "figures and seeds must be at most 1, those of everything broken above it.",
+        "",
+        "| model | gate | figures | seeds | worst seed | nearest twin or fake |",
+        "|---|---|---|---:|---|---|",
+    ]
+    for (model, gate), figures in _gates(table).items():
+        rows = [row for own in figures.values() for row in own]
+        worst = max(rows, key=lambda r: r["fault"])
+        seeds = sorted({r["seed"] for r in rows})
         failed = "" if all(r["passed"] for r in rows) else " **failed**"
-        names = ", ".join(dict.fromkeys(r["control"] for r in rows))
-        seconds = statistics.median(r["seconds"] for r in rows)
         lines.append(
-            f"| {model} | {metric} | {rows[0]['threshold']:g} | {' · '.join(values)}{failed} "
-            f"| {names} | {' · '.join(twins)} | {seconds:.0f} |"
+            f"| {model} | {gate} | {', '.join(figures)} | {len(seeds)} "
+            f"| {worst['fault']:.2f}: {worst['metric']} {worst['value']:.3g}{failed} "
+            f"| {_nearest(rows)} |"
         )
     return "\n".join(lines)
+
+
+def _nearest(rows):
+    """Of all seeds' controls the one whose worst figure is the mildest."""
+    worst = {}
+    for r in rows:
+        for name, fault in r["control_faults"].items():
+            key = name, r["seed"]
+            if key not in worst or fault > worst[key][0]:
+                worst[key] = fault, f"{name}, {r['metric']} {r['controls'][name]:.3g}"
+    fault, what = min(worst.values())
+    return f"{fault:.2f}: {what}"
+
+
+def _measured(table):
+    m = table["machine"]
+    return f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads."
+
+
+def _gates(table):
+    """(model, gate) → metric → rows, one for each seed."""
+    gates = {}
+    for r in table["rows"]:
+        gates.setdefault((r["model"], r["gate"]), {}).setdefault(r["metric"], []).append(r)
+    return gates
 
 
 def plot(table, path):
@@ -174,4 +231,6 @@ if __name__ == "__main__":
     for path in sorted(results.glob("speed-*.json")):
         update_readme(path.stem, markdown(json.loads(path.read_text())))
     if (path := results / "quality.json").exists():
-        update_readme("quality", quality_markdown(json.loads(path.read_text())))
+        table = json.loads(path.read_text())
+        update_readme("quality", quality_summary(table))
+        (results / "quality.md").write_text(f"# Quality\n\n{quality_markdown(table)}\n")

@@ -1,0 +1,156 @@
+"""The command: gates, one after the other, as rows of a table and problems in words."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+import tinygan
+from tinygan.backend.cpu import get_num_threads, set_num_threads
+
+from ..report import machine
+from .gate import GATES, Figure, nearest, worst
+
+
+@dataclass
+class Row:
+    """A figure of one seed. `control` is the twin or fake that came nearest to passing the whole
+    gate; `controls` has them all. Faults are distances from the ideal in units of the bar's.
+    """
+
+    model: str
+    metric: str
+    value: float
+    threshold: float
+    passed: bool
+    control: str
+    control_value: float
+    control_failed: bool
+    seed: int
+    seconds: float
+    gate: str
+    ideal: float
+    fault: float
+    controls: dict[str, float]
+    control_faults: dict[str, float]
+
+
+def rows_of(model: str, gate: str, figures: list[Figure], seed: int, seconds: float):
+    """The rows of a gate, and what is wrong with it in words."""
+    rows, problems, control = [], [], nearest(figures)
+    for f in figures:
+        value = f.controls[control]
+        rows.append(
+            Row(
+                model, f.metric, rounded(f.value), f.threshold, f.passes(f.value),
+                control, rounded(value), not f.passes(value), seed, round(seconds, 1),
+                gate, rounded(f.ideal), rounded(f.fault(f.value)),
+                {name: rounded(v) for name, v in f.controls.items()},
+                {name: rounded(f.fault(v)) for name, v in f.controls.items()},
+            )
+        )  # fmt: skip
+        if not f.passes(f.value):
+            problems.append(f"{model}, seed {seed}: {f.metric} is {f.value:.4g}, bar {f.threshold}")
+    for name in figures[0].controls:
+        if all(f.passes(f.controls[name]) for f in figures):
+            named = ", ".join(f.metric for f in figures)
+            problems.append(f"{model}, seed {seed}: {name!r} passes the gate {gate!r}: {named}")
+    return rows, problems
+
+
+def rounded(value) -> float:
+    return round(float(value), 4)
+
+
+HEADER = (
+    f"{'model':8}{'metric':18}{'value':>9}{'bar':>8}  {'':6}{'twin or fake':17}{'value':>9}  "
+    f"{'':6} seed  seconds"
+)
+
+
+def line(row):
+    passed = "passed" if row.passed else "FAILED"
+    control = "failed" if row.control_failed else "passed"
+    return (
+        f"{row.model:8}{row.metric:18}{row.value:9.4g}{row.threshold:8.3g}  {passed}  "
+        f"{row.control:17}{row.control_value:9.4g}  {control} {row.seed:4d} {row.seconds:8.1f}"
+    )
+
+
+def summary(model: str, gate: str, figures: list[Figure]) -> str:
+    """Which figure is worst, and which control is nearest to passing."""
+    control = nearest(figures)
+    (own, figure), (other, failed) = worst(figures), worst(figures, control)
+    return (
+        f"{model}, {gate}: at worst {own:.2f} of what a bar allows ({figure.metric}); the nearest "
+        f"of {len(figures[0].controls)} that must fail: {control} at {other:.2f} ({failed.metric})"
+    )
+
+
+def say(text):
+    print(text, flush=True)  # minutes lie between two lines, also in a file
+
+
+def measure(models, seeds, quick):
+    """All rows of these models, and the problems found."""
+    rows, problems = [], []
+    say(HEADER)
+    for model in models:
+        for seed in range(seeds):
+            begun = time.monotonic()
+            gates = GATES[model](seed, quick)
+            seconds = time.monotonic() - begun
+            for name, figures in gates.items():
+                found, wrong = rows_of(model, name, figures, seed, seconds)
+                for row in found:
+                    say(line(row))
+                say(summary(model, name, figures))
+                rows, problems = rows + found, problems + wrong
+    return rows, problems
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.quality",
+        description="Does each model learn? A gate that it passes, and that twins and fakes fail.",
+    )
+    parser.add_argument("--models", help=f"separated by commas: {', '.join(GATES)} (default all)")
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default 3)")
+    parser.add_argument("--quick", action="store_true", help="short trainings: a first impression")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    parser.add_argument("--threads", type=int, help="on the CPU (default: all cores)")
+    parser.add_argument("--json", metavar="FILE", help="put the rows into FILE; other models' stay")
+    options = parser.parse_args(arguments)
+    models = options.models.split(",") if options.models else list(GATES)
+    if unknown := set(models) - set(GATES):
+        known = ", ".join(GATES)
+        parser.error(f"no gate for {', '.join(sorted(unknown))}; there are {known}")
+    if options.seeds < 1:
+        parser.error(f"--seeds {options.seeds}: expected at least 1")
+    options.threads = options.threads or get_num_threads()
+    set_num_threads(options.threads)
+    with tinygan.device(options.device):
+        rows, problems = measure(models, options.seeds, options.quick)
+    if options.json:
+        write(Path(options.json), rows, models, options)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def write(path, rows, models, options):
+    """The table for other programs; rows of models that were not measured now stay in it."""
+    others = []
+    if path.exists():
+        others = [r for r in json.loads(path.read_text())["rows"] if r["model"] not in models]
+    table = {
+        "machine": machine(options),
+        "versions": {"tinygan": tinygan.__version__, "numpy": np.__version__},
+        "quick": options.quick,
+        "rows": others + [asdict(row) for row in rows],
+    }
+    path.write_text(json.dumps(table, indent=1) + "\n")

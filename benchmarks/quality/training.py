@@ -1,0 +1,46 @@
+"""Training without ceremony, and the ways in which a twin is broken."""
+
+from tinygan import data, optim
+
+
+def train(system, dataset, steps: int, batch_size: int, decay: float = 0.0):
+    """`steps` steps at a rate falling to 0; the samplers then have their average weights."""
+    loader = data.Loader(dataset, batch_size)
+    schedules = [
+        optim.LambdaLR(o, lambda step: max(0.0, 1 - step / steps))
+        for o in system.optimizers.values()
+    ]
+    averages = [optim.EMA(system.modules[name], decay) for name in system.sampled if decay]
+    for _ in range(steps):
+        system.step(loader.next())
+        for each in averages:
+            each.update()
+        for each in schedules:
+            each.step()
+    for each in averages:
+        each.copy_to(each.module)
+    return system
+
+
+def intact(system):
+    return system
+
+
+def frozen(system):
+    """A discriminator that never learns: what it says at the start is all that G hears."""
+    system.optimizers["discriminator"].step = lambda: None
+    return system
+
+
+def constant_noise(system):
+    """One z for all: G can make one picture only."""
+    draw = system.noise
+    system.noise = lambda n, purpose="noise": draw(n, purpose) * 0 + 1
+    return system
+
+
+def untold(system):
+    """Both networks see zeros in the condition's place."""
+    join = system.join
+    system.join = lambda a, c: join(a, c * 0)
+    return system
