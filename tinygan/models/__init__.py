@@ -1,19 +1,27 @@
 """The generative models: one system a file, its equations in the docstring, its losses in sight."""
 
+from .acgan import ACGAN
 from .adversarial import Adversarial
 from .ae import AE
+from .cgan import CGAN
+from .cgan_heads import CGANHeads
 from .cvae import CVAE
 from .dcgan import DCGAN
+from .ebgan import EBGAN
 from .gan import GAN
 from .gmm import ConvergenceWarning, GaussianMixture
 from .hinge import HingeGAN
+from .infogan import InfoGAN
 from .lsgan import LSGAN
+from .mse_adversarial import MSEAdversarial
 from .system import SYSTEMS, System, build, evaluating
+from .text2image import TextToImage
 from .vae import VAE
 from .wgan import WGAN
 from .wgan_gp import WGANGP
 
 __all__ = [
-    "AE", "CVAE", "DCGAN", "GAN", "HingeGAN", "LSGAN", "SYSTEMS", "VAE", "WGAN", "WGANGP",
-    "Adversarial", "ConvergenceWarning", "GaussianMixture", "System", "build", "evaluating",
+    "ACGAN", "AE", "CGAN", "CGANHeads", "CVAE", "DCGAN", "EBGAN", "GAN", "HingeGAN", "InfoGAN",
+    "LSGAN", "MSEAdversarial", "SYSTEMS", "TextToImage", "VAE", "WGAN", "WGANGP", "Adversarial",
+    "ConvergenceWarning", "GaussianMixture", "System", "build", "evaluating",
 ]  # fmt: skip

@@ -109,12 +109,16 @@ class Adversarial(System):
 
     # -- looking at it -----------------------------------------------------------------------------
 
+    def realness(self, x: Tensor) -> Tensor:
+        """What D says of each example, (N,): larger for what it takes to be real."""
+        return self.discriminator(x)
+
     @no_grad
     def opinion(self, points) -> np.ndarray:
-        """D(x) of each example (N, *shape) by itself: (N,)."""
+        """`realness` of each example (N, *shape) by itself, in evaluation mode: (N,)."""
         alone = np.repeat(points, self.pack, axis=0)  # a pack of the same
         with evaluating(self.discriminator):
-            return self.discriminator(self.tensor(alone)).numpy()
+            return self.realness(self.tensor(alone)).numpy()
 
     def field(self, points) -> np.ndarray:
         """How real D takes points (N, *shape) to be, for a picture: from 0 to 1, ½ in the middle of

@@ -14,9 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from .. import nn, ops, optim
-from ..autograd import no_grad
 from .networks import halvings, mlp
-from .system import System, evaluating
+from .system import System
 
 
 @dataclass(eq=False, kw_only=True)
@@ -64,15 +63,6 @@ class Autoencoder(System):
     def decode(self, z, c=None):
         """z (N, latent) → the parameters of p(x|z), (N, *shape)."""
         return self.decoder(z)
-
-    def each(self, function, x, c=None, chunk: int = 256) -> np.ndarray:
-        """function(x, c) of an array, a part at a time, without gradients: an array."""
-        parts = []
-        with no_grad(), evaluating(*self.modules.values()):
-            for i in range(0, len(x), chunk):
-                told = None if c is None else self.tensor(c[i : i + chunk])
-                parts.append(function(self.tensor(x[i : i + chunk]), told).numpy())
-        return np.concatenate(parts)
 
     def encoder_net(self, outputs: int, extra: int = 0):
         """x, and `extra` numbers after it, → (N, outputs)."""

@@ -40,6 +40,11 @@ def trunk(net, shape, width, norm=True):
     return _choose(net, _mlp_trunk, _dcgan_trunk)(shape, width, norm)
 
 
+def features(net, shape, width):
+    """How many channels a trunk's features have: (N, channels) or (N, channels, start, start)."""
+    return width if net == "mlp" else width * 2 ** (halvings(shape)[1] - 1)
+
+
 def head(net, shape, width, outputs):
     """A trunk's features → (N, outputs)."""
     return nn.Sequential(_head(net, shape, width, outputs), nn.Flatten())
@@ -135,9 +140,8 @@ def _dcgan_trunk(shape, width, norm):
 
 def _dcgan_head(shape, width, outputs):
     """As large a window as the features: what others call fully connected."""
-    start, stages = halvings(shape)
-    planes = width * 2 ** (stages - 1)
-    return initialised([nn.Conv2d(planes, outputs, start, 1, 0, bias=False)])[0]
+    window = nn.Conv2d(features("dcgan", shape, width), outputs, halvings(shape)[0], bias=False)
+    return initialised([window])[0]
 
 
 def initialised(layers):

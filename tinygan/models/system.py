@@ -95,6 +95,15 @@ class System:
             ]
         return np.concatenate(made) if made else np.empty((0, *self.shape), self.dtype)
 
+    def each(self, function, x, c=None, chunk: int = 256) -> np.ndarray:
+        """function(x, c) of an array, a part at a time, without gradients: an array."""
+        parts = []
+        with no_grad(), evaluating(*self.modules.values()):
+            for i in range(0, len(x), chunk):
+                told = None if c is None else self.tensor(c[i : i + chunk])
+                parts.append(function(self.tensor(x[i : i + chunk]), told).numpy())
+        return np.concatenate(parts)
+
     @property
     def config(self) -> dict:
         """What `build` makes the same system from: plain numbers, strings and lists."""

@@ -1,0 +1,107 @@
+"""InfoGAN: a game whose codes come to mean something by themselves (Chen et al., 2016).
+
+    min_{G,Q} max_D  V(D, G) − λ L_I(c; Q),     L_I = E log Q(c | G(z, c)) + H(c) ≤ I(c; G(z, c))
+
+G's input is split: z, noise that nothing is asked of, and a code c, of one category and some
+numbers in (−1, 1). Q looks at what G made and guesses c. To be guessed, c must show: so the
+category comes to choose what the data fall into, the numbers what varies most, and no label was
+ever seen.
+
+Q is a head on D's trunk. It reads the probability of each category, and of each number the mean and
+the variance of a normal distribution, N(c; μ, σ²).
+
+Departs from the paper as its own code does: D's step takes L_I along, since the trunk is D's.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .. import ops
+from ..backend import stream
+from ..ops import softplus
+from .adversarial import Adversarial
+from .cgan_heads import log_probability
+from .condition import Heads, one_hot
+from .networks import generator
+
+
+@dataclass(eq=False, kw_only=True)
+class InfoGAN(Adversarial):
+    """A category of `classes` and `numbers` continuous codes, found without labels."""
+
+    classes: int = 10
+    numbers: int = 2
+    information: float = 1.0  # λ
+
+    key: ClassVar[str] = "infogan"
+
+    def networks(self):
+        inputs = self.latent + self.classes + self.numbers
+        return {
+            "generator": generator(self.net, self.shape, inputs, self.width),
+            "discriminator": self.critic(),
+        }
+
+    def critic(self):
+        return Heads(self.net, self.shape, self.width, 1, self.classes + 2 * self.numbers)
+
+    def realness(self, x):
+        real, _ = self.discriminator(x)
+        return real
+
+    # -- codes -------------------------------------------------------------------------------------
+
+    def condition(self, batch):
+        return self.tensor(self.draw_codes(len(batch["x"])))
+
+    def draw_codes(self, n) -> np.ndarray:
+        """Codes c (n, classes + numbers): a category, one-hot, and numbers ~ U(−1, 1)."""
+        random = stream("code")
+        return self.code(
+            random.integers(0, self.classes, (n,)), 2 * random.uniform((n, self.numbers)) - 1
+        )
+
+    def code(self, category, numbers=0.0) -> np.ndarray:
+        """The code of categories (N,) and numbers (N, numbers)."""
+        category = one_hot(category, self.classes)
+        numbers = np.broadcast_to(np.float32(numbers), (len(category), self.numbers))
+        return np.concatenate([category, numbers], 1)
+
+    def generate(self, z, c=None):
+        """Without a code: the categories in turn, all numbers 0."""
+        c = self.code(np.arange(len(z)) % self.classes) if c is None else c
+        return self.generator(ops.cat([z, self.tensor(c)], 1))
+
+    def log_q(self, guess, c):
+        """log Q(c | x) of each example, (N,), up to a constant."""
+        k, m = self.classes, self.numbers
+        mu, log_var = guess[:, k : k + m], guess[:, k + m :].clamp(-6, 2)
+        normal = ops.square(c[:, k:] - mu) * ops.exp(-log_var) + log_var
+        return log_probability(guess[:, :k], c[:, :k]) - 0.5 * normal.sum(1)
+
+    def guess(self, x) -> tuple[np.ndarray, np.ndarray]:
+        """What Q reads in examples (N, *shape): P(category) (N, classes), and μ (N, numbers)."""
+        from_x = self.each(lambda x: self.discriminator(x)[1], x)
+        k = self.classes
+        shifted = np.exp(from_x[:, :k] - from_x[:, :k].max(1, keepdims=True))
+        return shifted / shifted.sum(1, keepdims=True), from_x[:, k : k + self.numbers]
+
+    # -- the losses --------------------------------------------------------------------------------
+
+    def discriminator_loss(self, x, fake, c):
+        (real, _), (false, guess) = self.discriminator(x), self.discriminator(fake)
+        L_I = self.log_q(guess, c).mean()
+        return softplus(-real).mean() + softplus(false).mean() - self.information * L_I
+
+    def generator_loss(self, fake, c):
+        real, guess = self.discriminator(fake)
+        L_I = self.log_q(guess, c).mean()
+        return softplus(-real).mean() - self.information * L_I
+
+    @property
+    def entropy(self) -> float:
+        """H(c) of the category, in nats: the most that I(c; x) can be."""
+        return math.log(self.classes)
