@@ -41,6 +41,12 @@ class Adversarial(System):
     pack: int = 1
 
     sampled: ClassVar[tuple[str, ...]] = ("generator",)
+    packs: ClassVar[bool] = True  # can its discriminator judge several examples as one?
+
+    def __post_init__(self):
+        if self.pack > 1 and not self.packs:
+            raise ValueError(f"{self.key} judges each example by itself: leave pack at 1")
+        super().__post_init__()
 
     # -- the two lines in which the members of the family differ -----------------------------------
 

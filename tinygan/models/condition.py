@@ -5,6 +5,7 @@ be told, too, or be asked.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,14 +24,14 @@ class Conditional(Adversarial):
 
     classes: int | None = 10
 
+    packs: ClassVar[bool] = False
+
     def __post_init__(self):
         if not self.classes:
             raise ValueError(
                 f"{self.key} draws what class it is told, and these data have no classes: choose "
                 "--data digits, shapes, ring, or a folder with a folder for each class"
             )
-        if self.pack > 1:
-            raise ValueError(f"{self.key} judges each example with its own class: leave pack at 1")
         super().__post_init__()
 
     def networks(self):

@@ -54,6 +54,7 @@ class EBGAN(Adversarial):
     code: int = 32  # numbers between Enc and Dec
 
     key: ClassVar[str] = "ebgan"
+    packs: ClassVar[bool] = False
 
     def critic(self):
         return Autoencoder(self.net, self.shape, self.width, self.code)

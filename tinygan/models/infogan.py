@@ -37,6 +37,7 @@ class InfoGAN(Adversarial):
     information: float = 1.0  # λ
 
     key: ClassVar[str] = "infogan"
+    packs: ClassVar[bool] = False
 
     def networks(self):
         inputs = self.latent + self.classes + self.numbers

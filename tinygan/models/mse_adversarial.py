@@ -37,6 +37,7 @@ class MSEAdversarial(Adversarial):
     weight: float = 0.02  # λ
 
     key: ClassVar[str] = "mse-vs-adversarial"
+    packs: ClassVar[bool] = False
     sampled: ClassVar[tuple[str, ...]] = ("generator", "encoder")
 
     def __post_init__(self):

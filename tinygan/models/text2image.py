@@ -68,6 +68,7 @@ class TextToImage(Adversarial):
     mismatched: bool = True  # the second kind of pair
 
     key: ClassVar[str] = "text2image"
+    packs: ClassVar[bool] = False
     sampled: ClassVar[tuple[str, ...]] = ("generator", "encoder")
 
     def networks(self):
