@@ -67,6 +67,28 @@ def test_the_gradient_kept_of_a_result_used_twice_is_the_whole():
     assert values(y.grad) == [4, 4]
 
 
+def test_removing_one_hook_leaves_the_others():
+    for x in (leaf(1, 2), leaf(1, 2) * 1):
+        seen = []
+        x.register_hook(lambda g, seen=seen: seen.append("first"))
+        remove = x.register_hook(lambda g, seen=seen: seen.append("second"))
+        x.register_hook(lambda g, seen=seen: seen.append("third"))
+        remove()
+        (x * 2).sum().backward()
+        assert seen == ["first", "third"]
+
+
+def test_what_was_written_before_it_was_used_is_as_it_was_used():
+    """Though another tensor is written afterwards, so that backward looks at the versions."""
+    x, other = tg.tensor([1.0, 2.0]), tg.tensor([0.0])
+    x.mul_(3.0)
+    w = leaf(1, 1)
+    y = x * w
+    other.add_(1.0)
+    y.sum().backward()
+    assert values(w.grad) == [3, 6]
+
+
 ANOMALIES = {
     "log of 0": (lambda: tg.log(leaf(1, 0)), r"log produced an infinity \(1 of 2 elements\)"),
     "overflow": (lambda: leaf(3e38) * 10, r"mul produced an infinity \(1 of 1 elements\)"),

@@ -1,0 +1,108 @@
+"""Slips in kernels, threads, kept memory and random streams."""
+
+from . import slips
+
+LAYERS = "tests/test_cpu_layers.py tests/test_kernels.py"
+CONV = "tests/test_cpu_conv.py"
+KERNELS = "tests/test_kernels.py"
+
+SLIPS = [
+    *slips(
+        "backend/cpu/gemm.py", KERNELS + " -k products",
+        ("a share of the sum is lost", "return np.sum(shares, axis=0, out=out)", "return np.sum(shares[:1], axis=0, out=out)"),
+        ("the last part of the sum is lost", "    chunk = -(-k // threads)\n    shares", "    chunk = k // threads\n    k = chunk * threads\n    shares"),
+        ("all shares in one place", "out=shares[i // chunk]), k, chunk)", "out=shares[0]), k, chunk)"),
+        ("columns cut one short", "lambda i, j: multiply(a, b[:, i:j], out=out[:, i:j])", "lambda i, j: multiply(a, b[:, i : j - (j < n)], out=out[:, i : j - (j < n)])"),
+        ("rows over all", "lambda i, j: multiply(a[i:j], b, out=out[i:j])", "lambda i, j: multiply(a[: j - i], b, out=out[i:j])"),
+    ),
+    *slips(
+        "backend/cpu/norm.py", LAYERS + " -k 'norm or standardize or far or statistics'",
+        ("far from zero in one pass", "    if not (mean * mean <= _SAFE * var).all():", "    if False:"),
+        ("gradient far from zero in one pass", "centred = not (np.square(mean * rstd) <= _SAFE).all()", "centred = False"),
+        ("means of pieces not joined", "(squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / sizes.sum()", "squares.sum(1) / sizes.sum()"),
+        ("all pieces weigh the same", "sizes = np.minimum(length, length_of_all - length * np.arange(count))", "sizes = np.full(count, length)"),
+        ("the mean's share of the gradient", "return sums, products if centred else products - mean * sums", "return sums, products"),
+        ("gradient's shift", "shift = -sums / pixels - slopes * mean", "shift = -sums / pixels"),
+        ("slope applied to the gradient twice", "        grads = grads if slope is None else dx\n", "        grads = grads\n"),
+    ),
+    *slips(
+        "backend/cpu/activation.py", "tests/test_cpu_layers.py -k activations",
+        ("leaky relu by the minimum", "return np.maximum(x, np.multiply(x, slope", "return np.minimum(x, np.multiply(x, slope"),
+        ("tanh's gradient", "np.subtract(1, term, out=term)", "np.add(1, term, out=term)"),
+        ("sigmoid overflows early", "limit = 88.0 if x.dtype == np.float32 else 700.0", "limit = 8.0 if x.dtype == np.float32 else 700.0"),
+        ("sigmoid of the other sign", "        np.negative(x, out=out)\n", "        out[...] = x\n"),
+    ),
+    *slips(
+        "backend/cpu/optim.py", "tests/test_cpu_layers.py -k adam",
+        ("gradients in another order of memory", "        room[...] = grad  # brought", "        room.reshape(-1)[...] = grad.reshape(-1, order=\"K\")  # brought"),
+        ("no largest square in pieces", "(param, grad, m, v) if v_max is None else (param, grad, m, v, v_max)", "(param, grad, m, v)"),
+    ),
+    *slips(
+        "backend/cpu/blas.py", "tests/test_cpu_layers.py tests/test_equations.py -k 'adam or optimisers'",
+        ("factors exchanged", "function(y.size, a, x.ctypes.data, 1, b, y.ctypes.data, 1)", "function(y.size, b, x.ctypes.data, 1, a, y.ctypes.data, 1)"),
+    ),
+    *slips(
+        "backend/cpu/product.py", "tests/test_cpu_layers.py -k 'products or linear'",
+        ("gradient of the weight transposed", "gemm.matmul_loop(g.T, x, dw, threads)", "gemm.matmul_loop(g.T, x * 1.01, dw, threads)"),
+        ("bias's gradient of one row", "return np.ones(len(g), g.dtype) @ g", "return g[0] * len(g)"),
+    ),
+    *slips(
+        "backend/cpu/pieces.py", "tests/test_cpu_layers.py",
+        ("the last piece is lost", "    for start in range(0, size, PIECE):", "    for start in range(0, size - PIECE + 1, PIECE):"),
+        ("orders of memory mixed up", "        if all(part is not None for part in flat):\n            break\n    else:\n        return False", "        if flat[0] is not None:\n            break\n    else:\n        return False\n    flat = [a.reshape(-1) if part is None else part for a, part in zip(arrays, flat)]"),
+    ),
+    *slips(
+        "backend/cpu/workspace.py", "tests/test_kernels.py tests/test_cpu_workspace.py -k 'workspace or scratch or kept or bound or keeps'",
+        ("no bound", "    if needed > _limit:\n        return False", "    return True"),
+        ("bound of one thread", "for buffers in _registry for b in list(buffers.values()))", "for buffers in [_shelf.buffers] for b in list(buffers.values()))"),
+        ("newest makes way first", "_remove(next(iter(_kept)))", "_remove(next(reversed(_kept)))"),
+        ("what is replaced still counts", "    _bytes[\"kept\"] -= size\n", ""),
+        ("one buffer for all names", "buffer = buffers.get(name)\n", "buffer = next(iter(buffers.values()), None)\n"),
+        ("handed out twice", "        return _remove((id(array), name))", "        return _kept.get((id(array), name), (None, None))[1]"),
+        ("unaligned", "start = -raw.ctypes.data % _ALIGNMENT", "start = 1"),
+    ),
+    *slips(
+        "backend/cpu/winograd.py", CONV,
+        ("the patch above is forgotten", "return piece._replace(r0=max(0, piece.r0 - 1))", "return piece"),
+        ("outputs outside are written", "    if target.shape[1] == m * rows and target.shape[2] == m * tw:", "    if target.shape[1] == m * rows and target.shape[2] >= m * tw - 1:"),
+        ("shares of the weight gradient", "    for share in range(1, shares):\n        sums[0] += sums[share]", "    for share in range(2, shares):\n        sums[0] += sums[share]", CONV + " tests/test_cpu_workspace.py"),
+        ("later images overwrite", "        if n0 == 0:\n            taps[:, :, start:stop] = part", "        if True:\n            taps[:, :, start:stop] = part"),
+    ),
+    *slips(
+        "backend/cpu/direct.py", CONV,
+        ("the same padding on both axes", "padded_rows(x, piece, piece.r0 * stride[0] - padding[0], count, padding[1], width)", "padded_rows(x, piece, piece.r0 * stride[0] - padding[0], count, padding[0], width)"),
+        ("windows past the end", "last = min(oh, (piece.r1 - 1 + padding[0]) // stride[0] + 1)", "last = min(oh, (piece.r1 - 1) // stride[0] + 1)"),
+        ("the last share is lost", "    np.sum(sums, axis=0, out=dw.reshape(sums.shape[1:]))", "    np.sum(sums[: max(1, shares - 1)], axis=0, out=dw.reshape(sums.shape[1:]))"),
+    ),
+    *slips(
+        "backend/cpu/conv.py", CONV + " tests/test_ops.py -k 'path or conv'",
+        ("dilated windows by winograd", "    if not known or groups != 1 or dilation != (1, 1):", "    if not known or groups != 1:"),
+        ("groups by winograd", "    if not known or groups != 1 or dilation != (1, 1):", "    if not known or dilation != (1, 1):"),
+    ),
+    *slips(
+        "backend/cpu/mixture.py", "tests/test_gmm.py",
+        ("off-diagonal halved", "np.where(i == j, -0.5, -1)", "np.where(i == j, -0.5, -0.5)"),
+        ("maximum not added back", "    total += top\n    return total", "    return total"),
+        ("blocks after the first are lost", "        _added(totals[0], part)\n", "        pass\n"),
+    ),
+    *slips(
+        "backend/portable.py", "tests/test_ops.py tests/test_equations.py -k 'sigmoid or softplus or norm or relu'",
+        ("softplus of large numbers", "return out + xp.maximum(x, 0)", "return out + xp.minimum(x, 0)"),
+        ("norm without eps", "dtype=x.dtype) + eps)\n    out *= rstd", "dtype=x.dtype))\n    out *= rstd"),
+        ("gradient without the mean", "        dx = h - h.mean(axis=dims, keepdims=True, dtype=x.dtype)\n", "        dx = h.copy()\n"),
+    ),
+    *slips(
+        "backend/random.py", "tests/test_random.py tests/test_loop.py -k 'stream or seed or draws or distributions'",
+        ("all streams alike", "    return [_seed, zlib.crc32(name.encode())]", "    return [_seed, 0]"),
+        ("streams of others go on", "    for name in _streams:\n        _streams[name].__init__(_stream_seed(name))", "    for name in ():\n        _streams[name].__init__(_stream_seed(name))"),
+        ("half of a word is lost", "            \"has_uint32\": state[\"has_uint32\"],", "            \"has_uint32\": 0,"),
+        ("streams that were not drawn from keep their place", "        if name not in state[\"streams\"]:\n            _streams[name].__init__(_stream_seed(name))", "        pass"),
+        ("integers reach the top", "integers(low, high, shape, dtype=np.int64)", "integers(low, high + 1, shape, dtype=np.int64)", "tests/test_random.py"),
+    ),
+    *slips(
+        "backend/cpu/threads.py", "tests/test_cpu_threads.py",
+        ("the last piece too long", "self.function(start, min(start + self.chunk, self.n))", "self.function(start, start + self.chunk)"),
+        ("errors of pieces swallowed", "            self._done(error)", "            self._done(None)"),
+        ("pieces taken twice", "            self.next_start = start + self.chunk\n", "            self.next_start = start + max(1, self.chunk // 2)\n"),
+    ),
+]  # fmt: skip

@@ -1,0 +1,109 @@
+"""Slips in the models: losses, players, bounds, EM."""
+
+from . import slips
+
+GAMES = "tests/test_models.py tests/test_gan_family.py"
+LIKELIHOOD = "tests/test_likelihood.py"
+MIXTURES = "tests/test_gmm.py"
+
+SLIPS = [
+    *slips(
+        "models/gan.py", GAMES,
+        ("real and generated exchanged", "return softplus(-D(x)).mean() + softplus(D(fake)).mean()", "return softplus(D(x)).mean() + softplus(-D(fake)).mean()"),
+        ("losses of one side only", "return softplus(-D(x)).mean() + softplus(D(fake)).mean()", "return softplus(-D(x)).mean() + softplus(-D(fake)).mean()"),
+        ("saturating the wrong way", "return -softplus(D(fake)).mean() if self.saturating", "return softplus(D(fake)).mean() if self.saturating"),
+        ("saturating by default", "if self.saturating else softplus(-D(fake)).mean()", "if not self.saturating else softplus(-D(fake)).mean()"),
+    ),
+    *slips(
+        "models/adversarial.py", GAMES,
+        ("D's step moves G", "self.discriminator_loss(x, fake.detach(), c)", "self.discriminator_loss(x, fake, c)"),
+        ("gradients of both players", "        losses[player].backward(inputs=own)\n", "        losses[player].backward()\n"),
+        ("gradients add up over steps", "        optimizer.zero_grad()\n        own", "        own"),
+        ("G never moves", "            self._descend(\"generator\", losses)\n", "            pass\n"),
+        ("G's turn at every step", "generators_turn = self.updates % self.n_critic == 0", "generators_turn = True"),
+        ("beta of another player", "betas=(self.beta1, 0.999)", "betas=(0.9, 0.999)"),
+        ("weights clipped before the step", "        self.after_discriminator_step()\n", ""),
+    ),
+    *slips(
+        "models/wgan.py", GAMES,
+        ("the critic's sign", "return f(fake).mean() - f(x).mean()", "return f(x).mean() - f(fake).mean()"),
+        ("weights clipped above only", "p.clamp_(-self.clip, self.clip)", "p.clamp_(None, self.clip)"),
+        ("momentum in the critic", "return optim.RMSprop(parameters, lr=self.lr)", "return optim.Adam(parameters, lr=self.lr)"),
+    ),
+    *slips(
+        "models/wgan_gp.py", GAMES,
+        ("slope 0 asked for", "ops.square(between - 1).mean()", "ops.square(between).mean()"),
+        ("penalty of another weight", "penalty: float = 10.0", "penalty: float = 1.0"),
+        ("penalty that nobody learns from", "grad(self.discriminator(x).sum(), x, create_graph=True)", "grad(self.discriminator(x).sum(), x)"),
+        ("points of the data only", "return epsilon * x + (1 - epsilon) * fake", "return x"),
+    ),
+    *slips(
+        "models/lsgan.py", GAMES,
+        ("labels exchanged", "0.5 * square(D(x) - 1).mean() + 0.5 * square(D(fake)).mean()", "0.5 * square(D(x)).mean() + 0.5 * square(D(fake) - 1).mean()"),
+        ("without its half", "return 0.5 * square(D(fake) - 1).mean()", "return square(D(fake) - 1).mean()"),
+    ),
+    *slips(
+        "models/hinge.py", GAMES,
+        ("margins on the wrong side", "relu(1 - D(x)).mean() + relu(1 + D(fake)).mean()", "relu(1 + D(x)).mean() + relu(1 - D(fake)).mean()"),
+        ("G by a margin", "        return -D(fake).mean()", "        return relu(1 - D(fake)).mean()"),
+    ),
+    *slips(
+        "models/networks.py", GAMES,
+        ("weights ten times as large", "nn.init.normal_(layer.weight, 0.0, 0.02)", "nn.init.normal_(layer.weight, 0.0, 0.2)"),
+        ("another slope", "return nn.LeakyReLU(0.2)", "return nn.LeakyReLU(0.01)"),
+        ("no tanh", "return initialised([*layers, last, nn.Tanh()])", "return initialised([*layers, last])"),
+    ),
+    *slips(
+        "models/system.py", GAMES + " tests/test_loop.py",
+        ("noise ignores its purpose", "return ops.randn(shape, dtype=self.dtype, device=self.device, generator=stream(purpose))", "return ops.randn(shape, dtype=self.dtype, device=self.device)"),
+        ("samples in training mode", "    for module in training:\n        module.eval()", "    for module in training:\n        pass", GAMES),
+        ("left in evaluation mode", "        for module in training:\n            module.train()", "        pass", GAMES),
+        ("optimisers are not loaded", "for part, own in ((\"modules\", self.modules), (\"optimizers\", self.optimizers)):", "for part, own in ((\"modules\", self.modules),):", GAMES),
+    ),
+    *slips(
+        "models/vae.py", LIKELIHOOD,
+        ("variance as deviation", "z = mu + ops.exp(0.5 * log_var) * self.noise(len(x))\n        reconstruction", "z = mu + ops.exp(log_var) * self.noise(len(x))\n        reconstruction"),
+        ("beta forgotten", "\"loss\": reconstruction + self.beta * paid,", "\"loss\": reconstruction + paid,"),
+        ("free bits of the whole code", "kl.clamp(self.free_bits).sum() if", "kl.sum().clamp(self.free_bits) if"),
+        ("pixels averaged", "return self.observation.log_prob(x, y).flatten(1).sum(1)", "return self.observation.log_prob(x, y).flatten(1).mean(1)"),
+        ("bound without its KL", "return log_p - gaussian_kl(mu, log_var, reduction=\"none\").sum(1)", "return log_p"),
+        ("importance weights without the prior", "+ log_prior - log_q", "- log_q"),
+        ("sum of weights for their mean", "return math.log(k) - log_w.reshape(n, k).logsumexp(1)", "return -log_w.reshape(n, k).logsumexp(1)"),
+    ),
+    *slips(
+        "models/likelihood.py", LIKELIHOOD,
+        ("examples left in -1 … 1", "t = x * 0.5 + 0.5", "t = x"),
+        ("gaussian without its constant", "self.log_var + math.log(2 * math.pi)", "self.log_var"),
+        ("mean in 0 … 1", "return ops.sigmoid(y) * 2 - 1", "return ops.sigmoid(y)"),
+    ),
+    *slips(
+        "models/cvae.py", LIKELIHOOD,
+        ("what is shown is scored", "log_p = log_p * (1 - self.mask(c))", "log_p = log_p * self.mask(c)"),
+        ("decoder without the condition", "        return self.decoder(self.join(z, c))", "        return self.decoder(self.join(z, c * 0))"),
+    ),
+    *slips(
+        "models/ae.py", LIKELIHOOD,
+        ("spread of the first codes", "mine.mul_(1 - self.momentum).add_(now * self.momentum)", "mine.mul_(1 - self.momentum).add_(now * 0)"),
+    ),
+    *slips(
+        "models/gaussians.py", MIXTURES,
+        ("reg_covar forgotten", "    covariances += reg_covar * (", "    covariances += 0 * ("),
+        ("tied by the plain mean", "square = (shift.T * count) @ shift", "square = shift.T @ shift"),
+        ("spherical by the sum", "covariances = covariances.mean(axis=1, keepdims=True)", "covariances = covariances.sum(axis=1, keepdims=True)"),
+        ("moments about the origin", "covariances = second / count[:, None] - shift * shift", "covariances = second / count[:, None]"),
+        ("constant of the density", "- 0.5 * d * np.log(2 * np.pi)", "- 0.5 * np.log(2 * np.pi)"),
+        ("weights do not sum to 1", "Gaussians(kind, count / count.sum(), origins + shift, covariances)", "Gaussians(kind, count / len(count), origins + shift, covariances)"),
+    ),
+    *slips(
+        "models/gmm.py", MIXTURES,
+        ("the worst of n_init", "if best is None or run[1] > best[1]:", "if best is None or run[1] < best[1]:"),
+        ("weights of rows ignored", "                shares *= data.weight[start:stop]\n", ""),
+        ("bic with aic's penalty", "self._n_parameters() * np.log(n)", "self._n_parameters() * 2"),
+        ("free parameters of the weights", "free[self.covariance_type] + k * d + k - 1", "free[self.covariance_type] + k * d + k"),
+        ("never settles", "            if abs(bound - before) < self.tol:", "            if abs(bound - before) < 0:"),
+    ),
+    *slips(
+        "models/points.py", MIXTURES,
+        ("seeds by distance, not its square", "    return np.maximum(squares, 0)", "    return np.sqrt(np.maximum(squares, 0))"),
+    ),
+]  # fmt: skip
