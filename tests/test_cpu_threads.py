@@ -128,9 +128,12 @@ def test_blas_runs_on_one_thread_inside_and_as_before_outside(two_threads):
         threads.parallel_for(lambda i, j: inside.append(blas_threads()), 4)
         assert all(count == 1 for counts in inside for count in counts)
         assert blas_threads() == outside
-        with threads.single_threaded_blas():
-            threads.parallel_for(lambda i, j: None, 4)
-            assert blas_threads() == [1] * len(libraries)
+
+        def with_a_loop(count):
+            threads.parallel_for(lambda i, j: None, count)
+            return blas_threads()
+
+        assert threads.single_threaded_blas(with_a_loop, 4) == [1] * len(libraries)
         assert blas_threads() == outside
         with pytest.raises(ZeroDivisionError):
             threads.parallel_for(lambda i, j: 1 / 0, 4)
@@ -146,8 +149,7 @@ def test_blas_is_limited_whichever_thread_begins(two_threads):
     inside = []
 
     def use():
-        with threads.single_threaded_blas():
-            inside.append(blas_threads())
+        inside.append(threads.single_threaded_blas(blas_threads))
 
     use()
     for _ in range(2):

@@ -156,8 +156,7 @@ def _for_pieces(shape, function):
     if shared(4 * sets * pixels * channels):
         parallel_for(run, total, -(-total // 8))
     else:
-        with single_threaded_blas():
-            run(0, total)
+        single_threaded_blas(run, 0, total)
 
 
 def _like(piece, name):

@@ -6,8 +6,6 @@ slowest thread is longer than the product, a hundred times as long on a machine 
 else. So small products stay on the calling thread, and large ones are shared among our own threads.
 """
 
-from contextlib import nullcontext
-
 import numpy as np
 
 from .. import portable
@@ -24,22 +22,25 @@ def matmul(x, y):
         return portable.matmul(x, y)
     if work > _SMALL and x.ndim == y.ndim == 2:
         return gemm.matmul(x, y, np.empty((x.shape[0], y.shape[1]), np.result_type(x, y)))
-    with single_threaded_blas():
-        return portable.matmul(x, y)
+    return single_threaded_blas(portable.matmul, x, y)
 
 
 def linear_gradients(x, weight, g):
     """The gradients of x, weight and bias of y = x Wᵀ + b: g W, gᵀ x, and g summed over rows."""
     work = x.size * g.shape[1]
+    if work <= _ALONE:
+        return _all_gradients(x, weight, g)
     if work <= _SMALL:
-        with single_threaded_blas() if work > _ALONE else nullcontext():
-            return portable.matmul(g, weight), portable.matmul(g.T, x), _sum_of_rows(g)
+        return single_threaded_blas(_all_gradients, x, weight, g)
     dx, dw = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
     threads = threads_for(work)
     loops = gemm.matmul_loop(g, weight, dx, threads), gemm.matmul_loop(g.T, x, dw, threads)
     parallel_loops(*loops)
-    with single_threaded_blas():
-        return dx, dw, _sum_of_rows(g)
+    return dx, dw, single_threaded_blas(_sum_of_rows, g)
+
+
+def _all_gradients(x, weight, g):
+    return portable.matmul(g, weight), portable.matmul(g.T, x), _sum_of_rows(g)
 
 
 def _sum_of_rows(g):

@@ -12,12 +12,19 @@ several threads at once. A loop inside a loop runs serially. Which thread takes 
 to chance; results must therefore depend on the cut alone, which the caller decides.
 
 While pieces run, BLAS is limited to one thread (two levels of threads would fight for the same
-cores); the user's setting comes back when the last loop ends."""
+cores); the user's setting comes back when the last loop ends.
+
+Ctrl-C can raise KeyboardInterrupt in the main thread between any two steps of the interpreter. So
+what threads share is changed by single steps, of which none can be left half done, and putting
+things right again may be done twice. Whoever is interrupted does it, and waits for the workers that
+still write; should he be interrupted again just then, the next loop of his thread does it for
+him."""
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -72,29 +79,32 @@ def threads_for(multiplications: float) -> int:
 
 
 class _BlasLimit:
-    """Counts the regions that want a single-threaded BLAS; the first one sets it, the last one
-    restores it."""
+    """Knows the threads that want a single-threaded BLAS; the first one sets it, the last one
+    restores it. Each thread is noted once, so ending twice does no harm."""
 
     def __init__(self):
-        self.lock = threading.Lock()
-        self.regions = 0
+        self.lock = threading.RLock()
+        self.wanted_by = set()
         self.libraries = None
-        self.saved = []
+        self.saved = None  # the user's settings, while the limit is set
 
-    def enter(self):
+    def begin(self):
         with self.lock:
-            if self.regions == 0:
+            self.wanted_by.add(threading.get_ident())
+            if self.saved is None:
                 if self.libraries is None:
                     self.libraries = [_switch(library) for library in numpy_blas()]
                 self.saved = [get() for get, _ in self.libraries]
                 self._apply([1] * len(self.saved))
-            self.regions += 1
 
-    def leave(self):
+    def end(self):
         with self.lock:
-            self.regions -= 1
-            if self.regions == 0:
+            self.wanted_by.discard(threading.get_ident())
+            if not self.wanted_by and self.saved is not None:
                 self._apply(self.saved)
+                self.saved = None
+        while self.lock._is_owned():  # the last time, an interrupt came just before the release
+            self.lock.release()
 
     def _apply(self, counts):
         for (_, set_count), count, saved in zip(self.libraries, counts, self.saved):
@@ -102,10 +112,9 @@ class _BlasLimit:
                 set_count(count)
 
     def reset_after_fork(self):
-        self.lock = threading.Lock()
-        if self.regions:
-            self.regions = 0
-            self._apply(self.saved)
+        self.lock = threading.RLock()
+        self.wanted_by.clear()
+        self.end()
 
 
 def numpy_blas() -> list:
@@ -140,111 +149,141 @@ def _switch(library) -> _Switch:
 _blas_limit = _BlasLimit()
 
 
-@contextmanager
-def single_threaded_blas():
-    """Matrix products inside run on the calling thread alone."""
-    limit = _blas_limit
-    limit.enter()
+_inside: ContextVar[bool] = ContextVar("inside", default=False)  # a loop, or what follows
+
+
+def single_threaded_blas(function: Callable, *arguments):
+    """The function's result; its matrix products and its loops stay on the calling thread.
+
+    That a thread is inside is noted in a context that ends with the call, whatever ends it."""
+    if _inside.get():
+        return function(*arguments)
     try:
-        yield
-    finally:
-        limit.leave()
+        _blas_limit.begin()
+        result = copy_context().run(_call_inside, function, arguments)
+        _blas_limit.end()
+    except BaseException:
+        _blas_limit.end()
+        raise
+    return result
+
+
+def _call_inside(function, arguments):
+    _inside.set(True)
+    return function(*arguments)
+
+
+class LoopFailed(RuntimeError):
+    """A piece waits for a loop that will never be complete."""
 
 
 class Loop:
-    """`function(start, stop)` for pieces of range(n): taken one after another, finished when every
-    piece that was taken is done."""
+    """`function(start, stop)` for pieces of range(n): taken one after another, over when every
+    piece that was taken is done.
+
+    The threads take the pieces from one iterator, and `busy` names those that may still be at one:
+    the caller from the beginning. So when nobody is busy any more, no piece is left."""
 
     def __init__(self, function: Callable[[int, int], None], n: int, chunk: int = 1):
         self.function, self.n, self.chunk = function, n, chunk
-        self.lock = threading.Lock()
-        self.next_start = 0
-        self.running = 0
-        self.error, self.failed = None, False
-        self.finished = threading.Lock()
-        if n > 0:
-            self.finished.acquire()
+        self.starts = iter(range(0, n, chunk))
+        self.busy = {"caller"}
+        self.over = n <= 0
+        self.woken = SimpleQueue()  # holds something once the loop is over
+        self.failed, self.error = False, None
 
     def wait(self) -> None:
         """Return when the loop is over; for the pieces of later loops that need what this one
         makes."""
-        with self.finished:
-            pass
+        self._wait()
         if self.failed:
-            raise RuntimeError("a loop that this one depends on has failed")
+            raise LoopFailed("a loop that this one depends on has failed")
 
-    def _take(self) -> int | None:
-        with self.lock:
-            if self.next_start >= self.n:
-                return None
-            start = self.next_start
-            self.next_start = start + self.chunk
-            self.running += 1
-            return start
-
-    def _done(self, error: BaseException | None) -> None:
-        with self.lock:
-            self.running -= 1
-            if error is not None:
-                self.error, self.failed = self.error or error, True
-                self.next_start = self.n
-            if self.running == 0 and self.next_start >= self.n and self.finished.locked():
-                self.finished.release()
+    def _wait(self) -> None:
+        while not self.over:
+            self.woken.get()
+            self.woken.put(None)  # for the next one that waits
 
     def _work(self) -> None:
-        while (start := self._take()) is not None:
-            error = None
-            try:
-                self.function(start, min(start + self.chunk, self.n))
-            except BaseException as caught:  # handed to the thread that waits for the loop
-                error = caught
-            self._done(error)
+        for start in self.starts:
+            self.function(start, min(start + self.chunk, self.n))
 
-    def _raise_error(self) -> None:
-        if self.error is not None:
+    def _leave(self, who) -> None:
+        self.busy.discard(who)
+        if not self.busy:
+            self.over = True
+            self.woken.put(None)
+
+    def _fail(self) -> None:
+        """Nobody begins another piece."""
+        self.failed = True
+        deque(self.starts, maxlen=0)
+
+    def _wait_however_often_interrupted(self) -> None:
+        """The pieces under way write to memory that the caller will use again."""
+        while not self.over:
             try:
-                raise self.error
-            finally:
-                self.error = None  # break the cycle error -> traceback -> frame -> loop
+                self._wait()
+            except KeyboardInterrupt:
+                continue  # one is on its way to the user already
 
 
 def _work_through(loops: tuple[Loop, ...]) -> None:
-    before = getattr(_local, "inside_loop", False)
-    _local.inside_loop = True
-    try:
-        for loop in loops:
+    """The caller's part."""
+    for loop in loops:
+        loop._work()
+        loop._leave("caller")
+
+
+def _help(loops: tuple[Loop, ...]) -> None:
+    """A worker's part."""
+    me = threading.get_ident()
+    for loop in loops:
+        loop.busy.add(me)
+        try:
             loop._work()
-    finally:
-        _local.inside_loop = before
+        except BaseException as error:  # handed to the caller
+            loop.error = loop.error or error
+            for each in loops:
+                each._fail()
+        loop._leave(me)
+
+
+def _abandon(loops: tuple[Loop, ...]) -> None:
+    """Leave loops that are not over, once the workers have left them. Harmless afterwards."""
+    for loop in loops:
+        loop._fail()
+        loop._leave("caller")
+    for loop in loops:
+        loop._wait_however_often_interrupted()
 
 
 class _Pool:
-    """Threads that serve loops from a queue; they start when they are first needed."""
+    """Threads that serve loops from a queue; they start when they are first needed. One too many,
+    started by two callers at once, does no harm."""
 
     def __init__(self):
-        self.lock = threading.Lock()
         self.queue = SimpleQueue()
-        self.size = 0
+        self.workers = []
 
     def serve(self, loops: tuple[Loop, ...], helpers: int) -> None:
-        with self.lock:
-            while self.size < helpers:
-                self.size += 1
-                name = f"tinygan-worker-{self.size}"
-                threading.Thread(
-                    target=self._run, args=(self.queue,), name=name, daemon=True
-                ).start()
+        while len(self.workers) < helpers:
+            name = f"tinygan-worker-{len(self.workers) + 1}"
+            worker = threading.Thread(target=self._run, args=(self.queue,), name=name, daemon=True)
+            worker.start()
+            self.workers.append(worker)
         for _ in range(helpers):
             self.queue.put(loops)
 
     @staticmethod
     def _run(queue: SimpleQueue) -> None:
+        _inside.set(True)
         while True:
-            _work_through(queue.get())
+            _help(queue.get())
 
 
-_local = threading.local()
 _pool = _Pool()
+_under_way: dict[int, tuple[Loop, ...]] = {}  # thread -> the loops that it began
 
 
 def parallel_for(function: Callable[[int, int], None], n: int, chunk: int = 1) -> None:
@@ -265,19 +304,39 @@ def parallel_loops(*loops: Loop) -> None:
     pieces = max(-(-loop.n // loop.chunk) for loop in loops)
     if pieces <= 0:
         return
-    if getattr(_local, "inside_loop", False):
+    if _inside.get():
         _work_through(loops)
     else:
-        with single_threaded_blas():
-            threads = min(_num_threads, pieces)
-            if threads > 1:
-                _pool.serve(loops, threads - 1)
-            _work_through(loops)
-            for loop in loops:
-                with loop.finished:
-                    pass
+        single_threaded_blas(_share, loops, min(_num_threads, pieces) - 1)
+
+
+def _share(loops: tuple[Loop, ...], helpers: int) -> None:
+    me = threading.get_ident()
+    if me in _under_way:
+        _abandon(_under_way[me])
+    try:
+        _under_way[me] = loops
+        if helpers:
+            _pool.serve(loops, helpers)
+        _work_through(loops)
+        for loop in loops:
+            loop._wait()
+        del _under_way[me]
+    except BaseException as error:
+        _abandon(loops)
+        _under_way.pop(me, None)
+        if not isinstance(error, LoopFailed):
+            raise
+    _raise_error(loops)
+
+
+def _raise_error(loops: tuple[Loop, ...]) -> None:
     for loop in loops:
-        loop._raise_error()
+        if loop.error is not None:
+            try:
+                raise loop.error
+            finally:
+                loop.error = None  # break the cycle error -> traceback -> frame -> loop
 
 
 def _after_fork_in_child() -> None:
@@ -285,7 +344,7 @@ def _after_fork_in_child() -> None:
     under way."""
     global _pool
     _pool = _Pool()
-    _local.inside_loop = False
+    _under_way.clear()
     _blas_limit.reset_after_fork()
 
 
