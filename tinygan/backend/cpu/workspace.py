@@ -13,13 +13,17 @@ the bound (default 1024).
 What is computed from an array that rarely changes, such as a weight, can be kept beside it: `keep`
 lays it aside, `take` hands it out to one caller at a time. It goes when its array goes, or when
 room is needed, the least recently used first. Whoever takes it has to see for himself whether the
-array has changed since."""
+array has changed since.
+
+Threads share all this without a lock, which an interrupted thread could leave held: every change
+is one step of a dict or a set, and what must fit under the bound is laid down first, then counted,
+so that of two threads at once the later one sees both."""
 
 import math
 import os
 import threading
 import weakref
-from collections import OrderedDict, deque
+from functools import partial
 
 import numpy as np
 
@@ -45,8 +49,7 @@ class _Shelf(threading.local):
 
     def __init__(self):
         self.buffers = _Buffers()
-        with _registry_lock:
-            _registry.add(self.buffers)
+        _registry.add(weakref.ref(self.buffers, _registry.discard))
 
 
 class _Buffers(dict):
@@ -54,8 +57,7 @@ class _Buffers(dict):
     __hash__, __eq__ = object.__hash__, object.__eq__  # a registry of dicts by identity
 
 
-_registry_lock = threading.Lock()
-_registry: weakref.WeakSet = weakref.WeakSet()
+_registry: set[weakref.ref] = set()
 _shelf = _Shelf()
 
 
@@ -78,81 +80,63 @@ def scratch_matrix(name: str, rows: int, columns: int) -> np.ndarray:
 
 
 def _allocate(buffers: _Buffers, name: str, needed: int) -> np.ndarray:
-    with _registry_lock:
-        buffers.pop(name, None)
-        raw = np.empty(needed + _ALIGNMENT, np.uint8)
-        start = -raw.ctypes.data % _ALIGNMENT
-        buffer = raw[start : start + needed]
-        if _make_room(needed):
-            buffers[name] = buffer
-            _count_buffers()
+    buffers.pop(name, None)
+    raw = np.empty(needed + _ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % _ALIGNMENT
+    buffer = raw[start : start + needed]
+    if needed <= _limit:
+        buffers[name] = buffer
+        if not _fits_once_others_made_way():
+            buffers.pop(name, None)
     return buffer
 
 
-_kept: OrderedDict = OrderedDict()  # (id of the array, name) -> (the array, weakly; value; bytes)
-_bytes = {"kept": 0, "scratch": 0}  # what `_kept` holds, and the buffers when last counted
-_gone: deque = deque()  # ids of arrays that are no more; a dying array must not wait for a lock
+_kept: dict = {}  # (id of the array, name) -> (the array, weakly; value; bytes), the oldest first
+_scratch_bytes = 0  # as last counted: no buffer was added since
 
 
 def take(array: np.ndarray, name):
     """What was kept beside the array under this name, for the caller alone; None if nothing is."""
-    with _registry_lock:
-        _drop_orphans()
-        return _remove((id(array), name))
+    _, value, _ = _kept.pop((id(array), name), (None, None, 0))
+    return value
 
 
 def keep(array: np.ndarray, name, value, size: int) -> None:
     """Keep a value of `size` bytes for as long as the array lives and there is room."""
-    number = id(array)
-    reference = weakref.ref(array, lambda _: _gone.append(number))
-    with _registry_lock:
-        _drop_orphans()
-        _remove((number, name))
-        if _make_room(size):
-            _kept[number, name] = reference, value, size
-            _bytes["kept"] += size
+    if size > _limit:
+        return
+    key = (id(array), name)
+    gone = partial(_kept.pop, key)  # called with what it returns if nothing is kept: the reference
+    _kept[key] = weakref.ref(array, gone), value, size
+    if _scratch_bytes + _kept_bytes() > _limit:
+        _fits_once_others_made_way()
 
 
-def _remove(key):
-    _, value, size = _kept.pop(key, (None, None, 0))
-    _bytes["kept"] -= size
-    return value
+def _fits_once_others_made_way() -> bool:
+    """Do the buffers stay below the bound, after what is kept beside arrays has made way?"""
+    scratch_bytes = _count_scratch()
+    while _kept and scratch_bytes + _kept_bytes() > _limit:
+        _kept.pop(next(iter(list(_kept)), None), None)
+    return scratch_bytes <= _limit
 
 
-def _drop_orphans() -> None:
-    while _gone:
-        number = _gone.popleft()
-        for key in [key for key in _kept if key[0] == number]:
-            if _kept[key][0]() is None:
-                _remove(key)
+def _count_scratch() -> int:
+    global _scratch_bytes
+    _scratch_bytes = sum(b.size for each in _all_buffers() for b in list(each.values()))
+    return _scratch_bytes
 
 
-def _make_room(needed: int) -> bool:
-    """Is there room for so many bytes more, after what is kept beside arrays has made way?"""
-    if _bytes["scratch"] + _bytes["kept"] + needed <= _limit:
-        return True  # threads may have ended since the buffers were counted: there is more room yet
-    if needed > _limit:
-        return False
-    _count_buffers()
-    while _kept and _total() + needed > _limit:
-        _remove(next(iter(_kept)))
-    return _total() + needed <= _limit
+def _all_buffers() -> list[_Buffers]:
+    return [buffers for reference in list(_registry) if (buffers := reference()) is not None]
 
 
-def _count_buffers() -> None:
-    _bytes["scratch"] = sum(b.size for buffers in _registry for b in list(buffers.values()))
-
-
-def _total() -> int:
-    return _bytes["scratch"] + _bytes["kept"]
+def _kept_bytes() -> int:
+    return sum([size for _, _, size in list(_kept.values())])
 
 
 def workspace_bytes() -> int:
     """Bytes that are kept now, as scratch memory of all threads and beside arrays."""
-    with _registry_lock:
-        _drop_orphans()
-        _count_buffers()
-        return _total()
+    return _count_scratch() + _kept_bytes()
 
 
 def workspace_limit() -> int:
@@ -172,17 +156,6 @@ def set_workspace_limit(limit: int) -> None:
 
 def clear_workspace() -> None:
     """Give all that is kept back. Safe while kernels run: they hold on to what they use."""
-    with _registry_lock:
-        _kept.clear()
-        for buffers in list(_registry):
-            buffers.clear()
-        _bytes.update(kept=0, scratch=0)
-
-
-def _after_fork_in_child() -> None:
-    global _registry_lock
-    _registry_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    _kept.clear()
+    for buffers in _all_buffers():
+        buffers.clear()
