@@ -1258,3 +1258,22 @@ def test_one_kernel_for_both_gradients_where_both_are_wanted(monkeypatch):
         assert g.requires_grad  # can be differentiated again
         np.testing.assert_allclose(g.detach().numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
     assert sorted(calls) == ["conv2d_input_grad", "conv2d_weight_grad"]
+
+
+def test_grad_has_pytorchs_order_of_arguments():
+    x, y = (tg.tensor([v], requires_grad=True) for v in (2.0, 3.0))
+    with pytest.raises(ValueError, match="only_inputs=False is what backward"):
+        tg.grad((x * x).sum(), x, None, None, False, False)
+    assert tg.grad((x * x).sum(), x, None, None, False, True)[0].item() == 4
+    assert tg.grad((x * x).sum(), [x, y], allow_unused=True)[1] is None
+    zeros = tg.grad((x * x).sum(), [x, y], materialize_grads=True)[1]
+    assert zeros.shape == (1,) and zeros.item() == 0
+
+
+def test_an_input_named_twice_gets_its_gradient_once():
+    x = tg.tensor([2.0], requires_grad=True)
+    (x * x).sum().backward(inputs=[x, x])
+    assert x.grad.item() == 4
+    y = x * 3
+    (y * y).sum().backward(inputs=[y, y])
+    assert y.grad.item() == 12

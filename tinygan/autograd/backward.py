@@ -4,17 +4,27 @@ Nodes are numbered as they are recorded, so every node has a larger number than 
 Visiting nodes from the newest to the oldest therefore reaches each one only after all of its
 consumers have added their share to its gradient. A heap keeps the nodes still to visit; nothing is
 recursive, so chains of any length work.
+
+Gradients arrive at *origins*: at the node that made a tensor, or, for a leaf, at the leaf itself.
 """
 
 import heapq
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 
-from .graph import Node
+from .graph import Node, origin
 from .interop import as_array
 from .mode import mode, no_grad
 from .tensor import Tensor
+
+
+class Arrival(NamedTuple):
+    """A gradient that reached its origin."""
+
+    g: Tensor
+    own: bool  # nobody else holds this tensor: a leaf may keep it as its .grad
 
 
 def backward(tensor, gradient=None, retain_graph=None, create_graph=False, inputs=None):
@@ -23,134 +33,130 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False, input
     `gradient` is the gradient of `tensor` itself; it may be left out for a tensor of one element,
     where it is 1.
     """
-    wanted = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    roots, seeds = _start([tensor], [gradient])
-    found = _propagate(roots, seeds, wanted, create_graph, retain_graph)
-    for target, (g, fresh) in found.items():
-        if isinstance(target, Tensor):
-            _accumulate(target, g, fresh, create_graph)
-        elif wanted:
-            for x in wanted:
-                if x._node is target:
-                    _accumulate(x, g, fresh, create_graph)
+    wanted = None if inputs is None else _listed(inputs)
+    arrived = _propagate([tensor], [gradient], wanted, create_graph, retain_graph)
+    for x in arrived if wanted is None else dict.fromkeys(wanted):
+        if origin(x) in arrived:
+            _accumulate(x, *arrived[origin(x)], create_graph)
 
 
 def grad(
-    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False
-):
+    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
+    allow_unused=None, is_grads_batched=False, materialize_grads=False,
+):  # fmt: skip
     """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched.
 
-    With `create_graph=True` the gradients can be differentiated again.
+    With `create_graph=True` the gradients can be differentiated again. An input that the outputs do
+    not depend on is an error; with `allow_unused` its gradient is None, and with
+    `materialize_grads` it is zeros.
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds = (
-        grad_outputs if isinstance(grad_outputs, list | tuple) else [grad_outputs] * len(outputs)
-    )
+    if not only_inputs or is_grads_batched:
+        raise ValueError(
+            "grad: only_inputs=False is what backward() does, and is_grads_batched=True is not "
+            "supported: call grad once for each of the grad_outputs"
+        )
+    outputs, inputs = _listed(outputs), _listed(inputs)
     for i, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"grad: inputs[{i}] (shape {x.shape}) does not require gradients")
-    roots, seeds = _start(outputs, seeds)
-    found = _propagate(roots, seeds, inputs, create_graph, retain_graph)
-    results = []
+    seeds = _listed(grad_outputs) if grad_outputs is not None else [None] * len(outputs)
+    arrived = _propagate(outputs, seeds, inputs, create_graph, retain_graph)
+    results = [arrived[origin(x)].g if origin(x) in arrived else None for x in inputs]
     for i, x in enumerate(inputs):
-        g, _ = found.get(x._node or x, (None, None))
-        if g is None and not allow_unused:
+        if results[i] is None and materialize_grads:
+            results[i] = x.detach().zeros_like()
+        elif results[i] is None and not allow_unused:
             raise RuntimeError(
                 f"grad: inputs[{i}] (shape {x.shape}) was not used to compute the outputs; "
                 "pass allow_unused=True to get None for it"
             )
-        results.append(g)
     return tuple(results)
 
 
-def _start(outputs, seeds):
-    """The tensors to differentiate and the gradients to begin with."""
-    roots, gradients = [], []
-    if len(seeds) != len(outputs):
-        raise ValueError(f"grad: {len(outputs)} outputs but {len(seeds)} grad_outputs")
-    for out, g in zip(outputs, seeds):
-        if not out.requires_grad:
-            raise RuntimeError(
-                "backward: this tensor does not depend on anything that requires gradients. "
-                "Was it computed under no_grad(), or from detached tensors?"
-            )
-        if g is None:
-            if out.numel() != 1:
-                raise RuntimeError(
-                    "backward: only a tensor of one element has an implied gradient, this one "
-                    f"has shape {out.shape}. Reduce it with .sum() or .mean(), or pass its gradient"
-                )
-            g = out.detach().ones_like()
-        g = g if isinstance(g, Tensor) else Tensor(as_array(g, where=out.device))
-        g = g if g.dtype is out.dtype else g.to(out.dtype)
-        if g.shape != out.shape:
-            raise RuntimeError(
-                f"backward: the gradient has shape {g.shape}, the tensor {out.shape}"
-            )
-        roots.append(out)
-        gradients.append(g)
-    return roots, gradients
+def _listed(tensors):
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
 
 
-def _propagate(roots, seeds, wanted, create_graph, retain_graph):
-    """Carry gradients from the roots down: {leaf or wanted node: (gradient, is it unshared?)}."""
-    found, pending, queue = {}, {}, []
+def _seed(out, g):
+    """The gradient of a result: what was given for it, or 1 where that is implied."""
+    if not out.requires_grad:
+        raise RuntimeError(
+            "backward: this tensor does not depend on anything that requires gradients. "
+            "Was it computed under no_grad(), or from detached tensors?"
+        )
+    if g is None:
+        if out.numel() != 1:
+            raise RuntimeError(
+                "backward: only a tensor of one element has an implied gradient, this one has "
+                f"shape {out.shape}. Reduce it with .sum() or .mean(), or pass its gradient"
+            )
+        return out.detach().ones_like()
+    g = g if isinstance(g, Tensor) else Tensor(as_array(g, where=out.device))
+    if g.shape != out.shape:
+        raise RuntimeError(f"backward: the gradient has shape {g.shape}, the tensor {out.shape}")
+    return g if g.dtype is out.dtype else g.to(out.dtype)
+
+
+def _propagate(outputs, gradients, wanted, create_graph, retain_graph):
+    """Carry gradients from the outputs down. Gives {origin: Arrival} for all leaves, or, where
+    `wanted` is given, for the origins of those tensors; nothing else is then computed.
+    """
+    if len(gradients) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs but {len(gradients)} grad_outputs")
+    seeds = [_seed(out, g) for out, g in zip(outputs, gradients)]
     retain_graph = create_graph if retain_graph is None else retain_graph
-    allowed = None if wanted is None else _leading_to(wanted, roots)
-    targets = set() if wanted is None else {x._node or x for x in wanted}
+    targets = set() if wanted is None else {origin(x) for x in wanted}
+    allowed = None if wanted is None else _leading_to(targets, outputs)
+    arrived, pending, queue = {}, {}, []
 
-    def arrive(target, g, fresh):
-        if isinstance(target, Node):
-            if target in pending:
-                g = pending[target] + g
+    def arrive(place, g, own):
+        if isinstance(place, Node):
+            if place in pending:
+                g = pending[place] + g
             else:
-                heapq.heappush(queue, (-target.order, target))
-            pending[target] = g
+                heapq.heappush(queue, (-place.order, place))
+            pending[place] = g
+        elif place in arrived:
+            arrived[place] = Arrival(arrived[place].g + g, True)
         else:
-            if target in found:
-                g, fresh = found[target][0] + g, True
-            found[target] = (g, fresh)
+            arrived[place] = Arrival(g, own)
 
     with nullcontext() if create_graph else no_grad(), np.errstate(all="ignore"):
-        for root, seed in zip(roots, seeds):
-            if allowed is None or (root._node or root) in allowed:
-                arrive(root._node or root, seed, False)
+        for out, seed in zip(outputs, seeds):
+            if allowed is None or origin(out) in allowed:
+                arrive(origin(out), seed, False)
         while queue:
             _, node = heapq.heappop(queue)
             g = pending.pop(node)
             if node.hooks:
                 g = _hooked(g, node.hooks)
             if node in targets:
-                found[node] = (g, False)
+                arrived[node] = Arrival(g, False)
                 if not any(edge in allowed for edge in node.edges):
                     continue
             results = (_watched if mode.watch else Node.gradients)(node, g, allowed)
             for edge, result in zip(node.edges, results):
-                if result is not None:
-                    # A result is the leaf's to keep unless it is g passed on, or a view.
+                if result is not None:  # neither g itself, passed on, nor a view of something
                     arrive(edge, result, result is not g and result._version is None)
             if not retain_graph:
                 node.release()
-    for leaf, (g, _) in found.items():
+    for leaf, (g, _) in arrived.items():
         if isinstance(leaf, Tensor) and leaf._hooks:
-            found[leaf] = (_hooked(g, leaf._hooks), False)
-    return found
+            arrived[leaf] = Arrival(_hooked(g, leaf._hooks), False)
+    return arrived
 
 
-def _leading_to(wanted, roots):
-    """The nodes and leaves on a path from the roots to what is wanted: the only ones worth
-    visiting.
-    """
-    reachable, stack = {}, [root._node or root for root in roots]
+def _leading_to(targets, outputs):
+    """The origins on a path from the outputs to a target: the only ones worth visiting."""
+    reachable, stack = set(), [origin(out) for out in outputs]
     while stack:
-        target = stack.pop()
-        if target not in reachable:
-            reachable[target] = None
-            if isinstance(target, Node):
-                stack.extend(target.edges)
-    allowed = {x._node or x for x in wanted}
-    for node in sorted((t for t in reachable if isinstance(t, Node)), key=lambda node: node.order):
+        place = stack.pop()
+        if place not in reachable:
+            reachable.add(place)
+            if isinstance(place, Node):
+                stack.extend(place.edges)
+    allowed = set(targets)
+    for node in sorted((n for n in reachable if isinstance(n, Node)), key=lambda n: n.order):
         if any(edge in allowed for edge in node.edges):
             allowed.add(node)
     return allowed
@@ -170,7 +176,7 @@ def _watched(node, g, allowed):
     return run(g, allowed)
 
 
-def _accumulate(x, g, fresh, create_graph):
+def _accumulate(x, g, own, create_graph):
     """Add a gradient to `x.grad`. In place where nobody else can see it."""
     if g.shape != x.shape:
         raise RuntimeError(
@@ -181,9 +187,9 @@ def _accumulate(x, g, fresh, create_graph):
         x.grad = g if x.grad is None else x.grad + g
         return
     if g.dtype != x.dtype:
-        g, fresh = g.to(x.dtype), True
+        g, own = g.to(x.dtype), True
     if x.grad is None:
-        x.grad = g if fresh else g.clone()
+        x.grad = g if own else g.clone()
     else:
         with no_grad():
             x.grad.add_(g)

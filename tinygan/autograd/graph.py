@@ -8,6 +8,11 @@ from .mode import mode
 from .tensor import Tensor, Version, clock
 
 
+def origin(x):
+    """Where the gradient of x arrives: at the node that made it, or, for a leaf, at x itself."""
+    return x._node or x
+
+
 class Node:
     """One recorded operation: where its inputs came from and what its rules will need."""
 
