@@ -31,7 +31,7 @@ def beside(system, options, kind=VAE, latent=None):
         shape=system.shape, latent=latent or system.latent, net=system.net, hidden=system.hidden,
         width=system.width, lr=system.lr, **config,
     )  # fmt: skip
-    loader = data.Loader(data.open(options.data, "train", size=options.size), options.batch_size)
+    loader = data.Loader(train.dataset(options), options.batch_size)
     for _ in range(options.steps):
         twin.step(next(loader))
     loader.close()
@@ -42,29 +42,31 @@ def pca_error(train_x, test_x, k):
     """The mean squared error of a pixel, projected on the k leading principal components."""
     flat, test = (x.reshape(len(x), -1).astype(np.float64) for x in (train_x, test_x))
     mean = flat.mean(0)
-    axes = np.linalg.eigh(np.cov(flat - mean, rowvar=False))[1][:, ::-1][:, :k]
+    axes = np.linalg.svd(flat - mean, full_matrices=False)[2][:k].T
     centred = test - mean
     return np.square(centred - centred @ axes @ axes.T).mean()
 
 
 def study(system, test, options):
-    batch, known = test.take(3000), data.open(options.data, "train", size=options.size)
+    batch, known = test.take(3000), train.dataset(options)
     x = batch["x"]
-    pca = pca_error(known.take(5000)["x"], x, system.latent)
+    pca = pca_error(known.take(2000)["x"], x, system.latent)
     error = Line("squared error of a pixel, held out", system.error(x), note=f"PCA's {pca:.4g}")
     if len(system.shape) != 3:
         return [error], {}
     both = {"AE": system, "VAE": beside(system, options)}
+    some = x[codes.of_all_classes(batch, 12)]
+    pairs = max(1, min(5, len(some) // 2))
     rows = {
         f"{name}: along the line between the codes of two images": (
-            codes.way(each, x[:5], x[100:105]), 12
+            codes.way(each, some[:pairs], some[-pairs:]), 12
         )
         for name, each in both.items()
     }  # fmt: skip
     shown = {
         "reconstructions": (
             "held-out images, and what is made of their codes",
-            codes.reconstructions(system, x[:12]),
+            codes.reconstructions(system, some),
         ),
         "ways": ("the AE has never been between two codes; the VAE has", codes.panels(rows)),
     }  # fmt: skip
@@ -87,20 +89,21 @@ def main(arguments=None) -> int:
     model = parser.add_argument_group("the model")
     model.add_argument("--net", choices=("linear", "mlp", "conv"), default="mlp")
     model.add_argument(
-        "--hidden", type=int, nargs="+", default=[512, 256], help="of an mlp (default 512 256)"
+        "--hidden", type=train.width, nargs="+", default=[512, 256],
+        help="of an mlp (default 512 256)",
+    )  # fmt: skip
+    model.add_argument(
+        "--width", type=train.width, default=32, help="channels of a conv net (default 32)"
     )
-    model.add_argument("--width", type=int, default=32, help="channels of a conv net (default 32)")
-    model.add_argument("--latent", type=int, default=16, help="length of the code (default 16)")
+    model.add_argument(
+        "--latent", type=train.width, default=16, help="length of the code (default 16)"
+    )
     model.add_argument(
         "--loss", choices=("mse", "bce"), default="bce",
         help="squared error, or cross-entropy of pixels in [0, 1] (default bce)",
     )  # fmt: skip
     settings = train.parse(parser, arguments)
-    o = settings.values
-    return train.run(
-        AE, settings, lambda system, test: study(system, test, o), net=o.net, hidden=o.hidden,
-        width=o.width, latent=o.latent, loss=o.loss, lr=o.lr,
-    )  # fmt: skip
+    return train.run(AE, settings, lambda system, test: study(system, test, settings.values))
 
 
 if __name__ == "__main__":

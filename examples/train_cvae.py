@@ -21,7 +21,7 @@ from tinygan.train.score import Line, judge_for
 SHOWN = {"one": (1, 0, 0, 0), "two": (1, 0, 1, 0), "three": (1, 1, 1, 0)}
 
 
-def by_label(system, test):
+def by_label(system, test, judge):
     """Each row one z, each column one class."""
     k, rows = system.classes, 8
     z = np.repeat(system.noise(rows, "study").numpy(), k, 0)
@@ -29,7 +29,7 @@ def by_label(system, test):
     batch = test.take(2000)
     c = system.one_hot(batch["label"])
     lines = [Line("−ELBO given the class, nats per image", -system.elbo(batch["x"], c).mean())]
-    if judge := judge_for(test):
+    if judge is not None:
         asked = np.arange(2000) % k
         made = system.sample(2000, system.one_hot(asked))
         lines.append(Line("samples of the class asked for", (judge.labels(made) == asked).mean()))
@@ -39,18 +39,19 @@ def by_label(system, test):
 
 def by_quadrants(system, test, n=8, draws=5):
     """The image, what is shown of it, and several completions, from one, two, three quadrants."""
-    x = test.take(2000)["x"]
+    batch = test.take(2000)
+    x, drawn = batch["x"], codes.of_all_classes(batch, n)
     lines, sheets = [], {}
     for name, shown in SHOWN.items():
         all_c = system.hidden_image(x, np.tile(shown, (len(x), 1)))
         figure = f"−ELBO of the rest given {name} quadrant{'s' * (name != 'one')}, nats"
         lines.append(Line(figure, -system.elbo(x, all_c).mean()))
-        c = all_c[:n]
-        z = system.noise(n * draws, "study").numpy()
-        made = system.sample(z, np.repeat(c, draws, 0)).reshape(n, draws, *system.shape)
+        c = all_c[drawn]
+        z = system.noise(len(c) * draws, "study").numpy()
+        made = system.sample(z, np.repeat(c, draws, 0)).reshape(-1, draws, *system.shape)
         mask = system.mask(c)
-        seen = x[:n] * mask - 0.4 * (1 - mask)
-        sheet = np.concatenate([x[:n, None], seen[:, None], made], 1)
+        seen = x[drawn] * mask - 0.4 * (1 - mask)
+        sheet = np.concatenate([x[drawn, None], seen[:, None], made], 1)
         title = f"{name} shown: image, what is seen, {draws} completions (twice)"
         sheets[title] = (sheet.reshape(-1, *system.shape), 2 * (draws + 2))
     caption = "the same part of an image completed in several ways"
@@ -70,16 +71,20 @@ def main(arguments=None) -> int:
         "--given", choices=("label", "quadrants"), default="label", help="what it is told"
     )
     model.add_argument(
-        "--hidden", type=int, nargs="+", default=[512, 256],
+        "--hidden", type=train.width, nargs="+", default=[512, 256],
         help="widths of the encoder, and backwards of the decoder (default 512 256)",
     )  # fmt: skip
-    model.add_argument("--latent", type=int, default=8, help="length of the code (default 8)")
+    model.add_argument(
+        "--latent", type=train.width, default=8, help="length of the code (default 8)"
+    )
     settings = train.parse(parser, arguments)
-    o = settings.values
-    return train.run(
-        CVAE, settings, by_label if o.given == "label" else by_quadrants, given=o.given,
-        hidden=o.hidden, latent=o.latent, lr=o.lr,
-    )  # fmt: skip
+
+    def study(system, test):
+        if system.given == "quadrants":
+            return by_quadrants(system, test)
+        return by_label(system, test, judge_for(train.dataset(settings.values)))
+
+    return train.run(CVAE, settings, study)
 
 
 if __name__ == "__main__":

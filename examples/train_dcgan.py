@@ -25,12 +25,10 @@ def main(arguments=None) -> int:
     )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument(
-        "--width", type=int, default=32, help="channels next to the image (default 32)"
+        "--width", type=train.width, default=32, help="channels next to the image (default 32)"
     )
-    model.add_argument("--latent", type=int, default=100, help="length of z (default 100)")
-    settings = train.parse(parser, arguments)
-    o = settings.values
-    return train.run(DCGAN, settings, width=o.width, latent=o.latent, lr=o.lr)
+    model.add_argument("--latent", type=train.width, default=100, help="length of z (default 100)")
+    return train.run(DCGAN, train.parse(parser, arguments))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,13 @@ import sys
 from tinygan import train
 from tinygan.models import GAN
 
+IMAGES = {"latent": 64, "n_critic": 1, "lr": 2e-4, "batch_size": 128, "ema": 0.99}
+
+
+def suited(dataset):
+    """What suits small images better than points: a code of more numbers, a lower rate."""
+    return IMAGES if len(dataset.shape) == 3 else {}
+
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
@@ -24,20 +31,21 @@ def main(arguments=None) -> int:
         sample_every=250, checkpoint_every=1000, score_every=500,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
-    model.add_argument("--width", type=int, default=256, help="hidden units (default 256)")
-    model.add_argument("--latent", type=int, default=2, help="length of z (default 2)")
     model.add_argument(
-        "--n-critic", type=int, default=2, help="steps of D for one of G (default 2)"
+        "--width", type=train.width, default=256, help="hidden units (default %(default)s)"
     )
+    model.add_argument(
+        "--latent", type=train.width, default=2,
+        help=f"length of z (default %(default)s; {IMAGES['latent']} for images)",
+    )  # fmt: skip
+    model.add_argument(
+        "--n-critic", type=train.positive, default=2,
+        help=f"steps of D for one of G (default %(default)s; {IMAGES['n_critic']} for images)",
+    )  # fmt: skip
     model.add_argument(
         "--saturating", action="store_true", help="the minimax form of the generator's loss"
     )
-    settings = train.parse(parser, arguments)
-    o = settings.values
-    return train.run(
-        GAN, settings, width=o.width, latent=o.latent, lr=o.lr, n_critic=o.n_critic,
-        saturating=o.saturating,
-    )  # fmt: skip
+    return train.run(GAN, train.parse(parser, arguments), suited=suited)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,15 @@ from tinygan.train.score import Line
 
 def study(system, test):
     """ELBO and likelihood of held-out images, and pictures."""
-    x = test.take(2000)["x"]
-    kl = system.kl(x)
+    batch = test.take(2000)
+    x = batch["x"]
+    kl, few = system.kl(x), x[:: max(1, len(x) // 100)]
     lines = [
         Line("−ELBO of held-out images, nats per image", -system.elbo(x).mean()),
         Line(
-            "NLL by 500 weighted draws, nats", system.nll(x[::20], k=500).mean(), note="100 images"
+            "NLL by 500 weighted draws, nats",
+            system.nll(few, k=500).mean(),
+            note=f"of {len(few)} image{'s' * (len(few) > 1)}",
         ),
         Line("KL, nats per image", kl.sum()),
         Line("active units of the code", system.active_units(x), note=f"of {system.latent}"),
@@ -35,25 +38,25 @@ def study(system, test):
     shown = {"units": ("how much each unit of the code tells", codes.units({"VAE": kl}))}
     if len(system.shape) == 3:
         caption = "held-out images, and what is made of their codes"
-        shown["reconstructions"] = (caption, codes.reconstructions(system, x[:12]))
+        some = x[codes.of_all_classes(batch, 12)]
+        shown["reconstructions"] = (caption, codes.reconstructions(system, some))
     return lines, shown
 
 
 def lesson(system, test, options):
     """The same networks, trained without the KL, and with fifty times too much of it."""
-    systems, x = {"β = 1: a bound of the likelihood": system}, test.take(500)["x"]
+    systems, batch = {"β = 1: a bound of the likelihood": system}, test.take(500)
+    x = batch["x"][codes.of_all_classes(batch, 16)]
     for name, beta in (("β = 0: no KL", 0.0), ("β = 50: too much KL", 50.0)):
         systems[name] = twin = build({**system.config, "beta": beta})
-        loader = data.Loader(
-            data.open(options.data, "train", size=options.size), options.batch_size
-        )
+        loader = data.Loader(train.dataset(options), options.batch_size)
         for _ in range(min(options.steps, 1000)):
             twin.step(next(loader))
         loader.close()
     z = system.noise(16, "lesson").numpy()
     sheets = {}
     for name, each in systems.items():
-        sheets[f"{name} — images made again"] = (each.reconstruct(x[:16]), 16)
+        sheets[f"{name} — images made again"] = (each.reconstruct(x), 16)
         sheets[f"{name} — new ones, from noise"] = (each.sample(z), 16)
     caption = (
         "without the KL, images are made again sharply, but noise decodes to nothing: the codes "
@@ -73,17 +76,24 @@ def main(arguments=None) -> int:
     model = parser.add_argument_group("the model")
     model.add_argument("--net", choices=("linear", "mlp", "conv"), default="mlp")
     model.add_argument(
-        "--hidden", type=int, nargs="+", default=[400], help="widths of an mlp (default 400)"
+        "--hidden", type=train.width, nargs="+", default=[400],
+        help="widths of an mlp (default 400)",
+    )  # fmt: skip
+    model.add_argument(
+        "--width", type=train.width, default=32, help="channels of a conv net (default 32)"
     )
-    model.add_argument("--width", type=int, default=32, help="channels of a conv net (default 32)")
-    model.add_argument("--latent", type=int, default=20, help="length of the code (default 20)")
+    model.add_argument(
+        "--latent", type=train.width, default=20, help="length of the code (default 20)"
+    )
     model.add_argument(
         "--likelihood", choices=("bernoulli", "gaussian"), default="bernoulli",
         help="of a pixel (default bernoulli)",
     )  # fmt: skip
-    model.add_argument("--beta", type=float, default=1.0, help="weight of the KL (default 1)")
     model.add_argument(
-        "--free-bits", type=float, default=0.0, metavar="NATS",
+        "--beta", type=train.number, default=1.0, help="weight of the KL (default 1)"
+    )
+    model.add_argument(
+        "--free-bits", type=train.number, default=0.0, metavar="NATS",
         help="that each unit may carry at no cost (default 0)",
     )  # fmt: skip
     model.add_argument(
@@ -99,10 +109,7 @@ def main(arguments=None) -> int:
             shown |= lesson(system, test, o)
         return lines, shown
 
-    return train.run(
-        VAE, settings, studied, net=o.net, hidden=o.hidden, width=o.width, latent=o.latent,
-        likelihood=o.likelihood, beta=o.beta, free_bits=o.free_bits, lr=o.lr,
-    )  # fmt: skip
+    return train.run(VAE, settings, studied)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ def main(arguments=None) -> int:
     try:
         if options.command == "sample":
             return sampling.main(options)
-    except RunError as error:
+    except (RunError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     print("\n".join(info.lines()))
     return 0
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import nn, ops
 from ..autograd import no_grad
-from .likelihood import Autoencoder, Bernoulli
+from .likelihood import Autoencoder, Bernoulli, require_pixels
 
 
 @dataclass(eq=False, kw_only=True)
@@ -33,6 +33,8 @@ class AE(Autoencoder):
     def __post_init__(self):
         if self.loss not in ("mse", "bce"):
             raise ValueError(f"loss {self.loss!r}: expected 'mse' or 'bce'")
+        if self.loss == "bce":
+            require_pixels(self.shape, "bce", "mse")
         super().__post_init__()
 
     def networks(self):

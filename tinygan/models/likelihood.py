@@ -134,4 +134,13 @@ class Gaussian(nn.Module):
         return y
 
 
+def require_pixels(shape, likelihood, instead):
+    """Refuse points where a likelihood is of pixels."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"{likelihood!r} is of pixels, but the examples are points {tuple(shape)}: train on "
+            f"images, or choose {instead!r}"
+        )
+
+
 OBSERVATIONS = {"bernoulli": Bernoulli, "gaussian": Gaussian}

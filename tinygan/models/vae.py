@@ -31,7 +31,7 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor
 from ..ops.loss import gaussian_kl
-from .likelihood import OBSERVATIONS, Autoencoder
+from .likelihood import OBSERVATIONS, Autoencoder, require_pixels
 
 
 @dataclass(eq=False, kw_only=True)
@@ -47,6 +47,8 @@ class VAE(Autoencoder):
     def __post_init__(self):
         if self.likelihood not in OBSERVATIONS:
             raise ValueError(f"likelihood {self.likelihood!r}: expected 'bernoulli' or 'gaussian'")
+        if self.likelihood == "bernoulli":
+            require_pixels(self.shape, "bernoulli", "gaussian")
         super().__post_init__()
 
     def networks(self):

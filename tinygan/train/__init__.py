@@ -11,11 +11,11 @@ An example is four lines: a parser, the shared `options`, the system, `run`.
 from .doctor import Doctor, Unhealthy
 from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
-from .options import options, parse
+from .options import number, options, parse, positive, some_text, whole, width
 from .score import scorer
 from .start import dataset, run
 
 __all__ = [
-    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "dataset", "options",
-    "parse", "run", "scorer",
+    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "dataset", "number",
+    "options", "parse", "positive", "run", "scorer", "some_text", "whole", "width",
 ]  # fmt: skip

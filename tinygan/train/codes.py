@@ -27,6 +27,22 @@ def panels(images: dict, width: float = 9.0, columns: int = 1):
     return drawn(figure)
 
 
+def of_all_classes(batch: dict, n: int) -> np.ndarray:
+    """Which n items of a batch to show: in turn from each class, or spread evenly without classes.
+
+    >>> of_all_classes({"x": np.zeros(6), "label": np.array([0, 0, 0, 1, 1, 2])}, 4).tolist()
+    [0, 3, 5, 1]
+    """
+    count = len(batch["x"])
+    if "label" not in batch:
+        return np.arange(min(n, count)) * count // min(n, count)
+    label = batch["label"]
+    place = np.empty(count, int)  # of each item within its class
+    for k in np.unique(label):
+        place[label == k] = np.arange((label == k).sum())
+    return np.lexsort((label, place))[:n]
+
+
 def reconstructions(system, x, c=None):
     """Images above, what is made of their codes below."""
     return panels(

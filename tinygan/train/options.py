@@ -1,4 +1,6 @@
-"""The options that all examples share, and what a resumed run may change of them."""
+"""The options that the trainings share, what a resumed run may change of them, and the types of
+options: each accepts what makes sense and names what it expected.
+"""
 
 import argparse
 from dataclasses import dataclass, field
@@ -28,28 +30,38 @@ def _add(parser):
 
 def _data(group):
     group.add_argument(
-        "--data", metavar="NAME|PATH", default="digits",
+        "--data", type=some_text, metavar="NAME|PATH", default="digits",
         help="a built-in set (ring, grid, digits, shapes, ...) or a path: MNIST's IDX files, "
         "CIFAR-10's, a folder of images, .npy or .npz (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--size", type=_positive, metavar="PX",
+        "--size", type=_checked(int, lambda n: 8 <= n <= 4096, "pixels, from 8 to 4,096"),
+        metavar="PX",
         help="side of the images; they are made or scaled so (default: the data's own)",
     )  # fmt: skip
+    group.add_argument(
+        "--channels", metavar="1|3", type=_checked(int, lambda n: n in (1, 3), "1 or 3"),
+        help="make all pictures of a folder grey (1) or coloured (3), where they are mixed",
+    )  # fmt: skip
+    group.add_argument(
+        "--skip-damaged",
+        action="store_true",
+        help="leave out pictures that cannot be read or are unlike the others, and say how many",
+    )
 
 
 def _training(group):
     length = group.add_mutually_exclusive_group()
     length.add_argument(
-        "--steps", type=_positive, metavar="N", default=1000,
+        "--steps", type=positive, metavar="N", default=1000,
         help="training steps, one batch each (default %(default)s)",
     )  # fmt: skip
-    length.add_argument("--epochs", type=_positive_float, metavar="N", help="passes of the data")
+    length.add_argument("--epochs", type=positive_number, metavar="N", help="passes of the data")
     group.add_argument(
-        "--batch-size", type=_positive, metavar="N", default=64, help="(default %(default)s)"
+        "--batch-size", type=positive, metavar="N", default=64, help="(default %(default)s)"
     )
     group.add_argument(
-        "--lr", type=_positive_float, metavar="RATE", default=2e-4,
+        "--lr", type=positive_number, metavar="RATE", default=2e-4,
         help="learning rate of Adam (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
@@ -57,43 +69,46 @@ def _training(group):
         help="how the learning rate falls towards 0 by the last step (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--ema", type=_fraction, metavar="DECAY", default=0.0,
+        "--ema", type=fraction, metavar="DECAY", default=0.0,
         help="sample with a moving average of the weights: 0.99 … 0.9999; 0 for none "
         "(default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--seed", type=_whole, metavar="N", default=0,
+        "--seed", type=whole, metavar="N", default=0,
         help="of weights, order of the data and noise: the same seed gives the same run, bit for "
-        "bit (default %(default)s)",
+        "bit with the same number of threads, the same BLAS and the same kind of processor "
+        "(default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--device", default="auto",
+        "--device", type=some_text, default="auto",
         help="cpu, cuda, cuda:1, or auto: the GPU where CuPy finds one (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--threads", type=_positive, metavar="N", help="on the CPU (default: all cores)"
+        "--threads", type=_threads, metavar="N", help="on the CPU (default: all cores)"
     )
 
 
 def _run(group):
     group.add_argument(
-        "--out", metavar="DIR", help="folder of the run (default runs/MODEL/DATA-NUMBER)"
-    )
-    group.add_argument(
-        "--resume", metavar="RUN",
-        help="go on with a run that was stopped or killed, exactly as if it had not been: its "
-        "folder, or one of its checkpoints. Its settings count; more --steps make it longer",
+        "--out", type=some_text, metavar="DIR",
+        help="folder of the run (default runs/MODEL/DATA-NUMBER)",
     )  # fmt: skip
     group.add_argument(
-        "--sample-every", type=_whole, metavar="N", default=100,
+        "--resume", type=some_text, metavar="RUN",
+        help="go on with a run that was stopped or killed, exactly as if it had not been: its "
+        "folder, or one of its checkpoints. Its settings count; more --steps make it longer. With "
+        "other --threads, or on another machine, the last bits differ, which it says",
+    )  # fmt: skip
+    group.add_argument(
+        "--sample-every", type=whole, metavar="N", default=100,
         help="a picture of samples each N steps; 0: only at the end (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--checkpoint-every", type=_whole, metavar="N", default=250,
+        "--checkpoint-every", type=whole, metavar="N", default=250,
         help="a checkpoint each N steps; 0: only at the end (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--keep", type=_positive, metavar="K", default=3,
+        "--keep", type=positive, metavar="K", default=3,
         help="how many checkpoints stay, the newest (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
@@ -101,7 +116,7 @@ def _run(group):
         help="score the samples at the end, where there is a score for the data",
     )  # fmt: skip
     group.add_argument(
-        "--score-every", type=_whole, metavar="N", default=0,
+        "--score-every", type=whole, metavar="N", default=0,
         help="also score each N steps, for the curve in the report (default %(default)s: no)",
     )  # fmt: skip
     group.add_argument(
@@ -131,6 +146,9 @@ def parse(parser: argparse.ArgumentParser, arguments=None) -> Settings:
     return Settings(values, explicit, parser)
 
 
+# -- what an option may be -------------------------------------------------------------------------
+
+
 def _checked(kind, test, expected):
     def convert(text):
         try:
@@ -144,7 +162,13 @@ def _checked(kind, test, expected):
     return convert
 
 
-_positive = _checked(int, lambda n: n > 0, "a whole number above 0")
-_whole = _checked(int, lambda n: n >= 0, "a whole number, 0 or more")
-_positive_float = _checked(float, lambda x: 0 < x < float("inf"), "a number above 0")
-_fraction = _checked(float, lambda x: 0 <= x < 1, "a number in [0, 1)")
+_MOST, _WIDEST = 10**9, 2**16
+
+positive = _checked(int, lambda n: 0 < n <= _MOST, f"a whole number from 1 to {_MOST:,}")
+whole = _checked(int, lambda n: 0 <= n <= _MOST, f"a whole number from 0 to {_MOST:,}")
+width = _checked(int, lambda n: 0 < n <= _WIDEST, f"a whole number from 1 to {_WIDEST:,}")
+positive_number = _checked(float, lambda x: 0 < x <= _MOST, "a number above 0, and not above 1e9")
+number = _checked(float, lambda x: 0 <= x <= _MOST, "a number from 0 to 1e9")
+fraction = _checked(float, lambda x: 0 <= x < 1, "a number in [0, 1)")
+some_text = _checked(str, str.strip, "a name or a path, not an empty one")
+_threads = _checked(int, lambda n: 0 < n <= 1024, "a whole number from 1 to 1024")

@@ -6,6 +6,7 @@ that pictures of different steps compare.
 
 import io as bytes_io
 import math
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,7 +20,8 @@ _INK, _REAL, _FAKE = "#20242c", "#9aa3b2", "#d0342c"
 def save_image(image: Image.Image, path, **options) -> None:
     """A picture on the disk, whole at any moment."""
     buffer = bytes_io.BytesIO()
-    image.save(buffer, format=str(path).rsplit(".", 1)[-1].upper(), **options)
+    kind = Image.registered_extensions()[Path(path).suffix.lower()]
+    image.save(buffer, format=kind, **options)
     write_atomically(path, buffer.getvalue())
 
 

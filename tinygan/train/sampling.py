@@ -1,6 +1,7 @@
 """`python -m tinygan sample RUN`: new samples of a trained model, from its checkpoint alone."""
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,32 +12,44 @@ from ..models import System, build
 from ..optim import EMA
 from . import checkpoint, pictures
 from .folder import RunError
+from .options import positive, some_text, whole
+
+_SHOWN = 1024  # samples in a picture, at most
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+
+
+def picture_name(text: str) -> str:
+    if Path(text).suffix.lower() not in _PICTURES:
+        raise argparse.ArgumentTypeError(f"expected a picture's name, as grid.png, got {text!r}")
+    return text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder of a run, or one of its checkpoints")
-    parser.add_argument("--n", type=int, default=64, help="how many samples (default 64)")
+    parser.add_argument("--n", type=positive, default=64, help="how many samples (default 64)")
     parser.add_argument(
-        "--out", metavar="FILE", default="samples.png", help="picture (default samples.png)"
+        "--out",
+        type=picture_name,
+        metavar="FILE",
+        default="samples.png",
+        help="picture: .png, .jpg, .gif or .webp (default samples.png)",
     )
     parser.add_argument(
         "--interpolate", action="store_true",
         help="rows of ways from one z to another, instead of single samples",
     )  # fmt: skip
-    parser.add_argument("--npz", metavar="FILE", help="write the samples and their z as arrays")
+    parser.add_argument(
+        "--npz", type=some_text, metavar="FILE", help="write the samples and their z as arrays"
+    )
     parser.add_argument(
         "--last", action="store_true", help="the last weights, where the run keeps average ones"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the noise (default 0)")
+    parser.add_argument("--seed", type=whole, default=0, help="of the noise (default 0)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default auto)")
 
 
 def main(options: argparse.Namespace) -> int:
     """Draw samples as the options say; RunError tells what is wrong with them."""
-    if options.n < 1:
-        raise RunError(f"--n {options.n}: expected a whole number above 0")
-    if Path(options.out).suffix.lower() not in (".png", ".jpg", ".jpeg", ".gif", ".webp"):
-        raise RunError(f"--out {options.out}: expected a picture's name, such as grid.png")
     try:
         where = device(options.device)
     except DeviceError as error:
@@ -50,7 +63,8 @@ def main(options: argparse.Namespace) -> int:
             z, columns = ways(z, columns := 8), columns
         made = system.sample(z)
     _write(made, z, columns, options)
-    print(f"{len(made)} samples of {options.run}, step {state['step']}: {options.out}")
+    shown = f", the first {_SHOWN:,} of them" if made.ndim == 4 and len(made) > _SHOWN else ""
+    print(f"{len(made):,} samples of {options.run}, step {state['step']}: {options.out}{shown}")
     return 0
 
 
@@ -72,14 +86,15 @@ def load(run, average: bool = True, say=print) -> tuple[System, dict]:
 
 
 def ways(z, columns: int):
-    """From each z to the next one in `columns` points, along the great circle between them.
+    """From each z to the next one in `columns` points, along the great circle between them: as many
+    points as there are z.
 
     Normal noise in many dimensions lies close to a sphere; the straight line between two points of
     it runs through its inside, where the model has hardly ever been.
 
         z(t) = [sin((1 − t)Ω) z₀ + sin(tΩ) z₁] / sin Ω,     cos Ω = z₀·z₁ / (|z₀||z₁|)
     """
-    rows = max(1, len(z) // columns)
+    rows = math.ceil(len(z) / columns)
     begin, end = z[:rows], np.roll(z[: rows + 1], -1, 0)[:rows]
     if len(z) < 2:
         begin, end = z[:1], -z[:1]
@@ -90,13 +105,14 @@ def ways(z, columns: int):
         a, b = np.sin((1 - t) * omega) / np.sin(omega), np.sin(t * omega) / np.sin(omega)
     straight = np.sin(omega) < 1e-4
     a, b = np.where(straight, 1 - t, a), np.where(straight, t, b)
-    return (a * begin[:, None] + b * end[:, None]).reshape(-1, z.shape[1]).astype(z.dtype)
+    points = (a * begin[:, None] + b * end[:, None]).reshape(-1, z.shape[1])
+    return points[: len(z)].astype(z.dtype)
 
 
 def _write(made, z, columns, options):
     try:
         if made.ndim == 4:
-            picture = pictures.grid(made, columns)
+            picture = pictures.grid(made[:_SHOWN], columns)
         else:
             picture = pictures.plane(made, made, title=f"{len(made)} samples")
         pictures.save_image(picture, options.out)

@@ -56,6 +56,9 @@ def run(system: type[System], settings: Settings, study=None, suited=None, **con
     except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # before there is a folder: a name too long, a place not to be read
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except MemoryError as error:
         print(
             f"error: not enough memory: {error}; choose a smaller model, --size or --batch-size",
@@ -69,7 +72,10 @@ def run(system: type[System], settings: Settings, study=None, suited=None, **con
 
 def dataset(options, split: str = "train") -> data.Dataset:
     """The data that the command line names."""
-    return data.open(options.data, split, size=options.size)
+    return data.open(
+        options.data, split, size=options.size, channels=options.channels,
+        skip_damaged=options.skip_damaged,
+    )  # fmt: skip
 
 
 def _run(system, settings, study, suited, config, resumed):
@@ -81,6 +87,13 @@ def _run(system, settings, study, suited, config, resumed):
         for name, value in (suited(train_set) if suited else {}).items():
             if name not in settings.explicit:
                 setattr(options, name, value)
+    if train_set.skipped:
+        print(f"left out {len(train_set.skipped):,} damaged items: {train_set.skipped[0]}; …")
+    if len(train_set) < options.batch_size:
+        raise RunError(
+            f"{options.data} has {len(train_set):,} items, fewer than one batch of "
+            f"{options.batch_size:,}: choose a smaller --batch-size"
+        )
     loader = data.Loader(train_set, options.batch_size)
     if options.epochs:
         options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
