@@ -16,17 +16,18 @@ import numpy as np
 from .dataset import DataError
 
 GIGABYTE, MEGAPIXEL = 10**9, 10**6
-_DEFAULTS = {"TINYGAN_MAX_GB": 4, "TINYGAN_MAX_MEGAPIXELS": 64}
+MEMORY, PIXELS = "TINYGAN_MAX_GB", "TINYGAN_MAX_MEGAPIXELS"
+_DEFAULTS = {MEMORY: 4, PIXELS: 64}
 
 
 def memory() -> float:
     """Bytes that one file may fill."""
-    return GIGABYTE * _limit("TINYGAN_MAX_GB")
+    return GIGABYTE * _limit(MEMORY)
 
 
 def pixels() -> float:
     """Pixels that one picture may have."""
-    return MEGAPIXEL * _limit("TINYGAN_MAX_MEGAPIXELS")
+    return MEGAPIXEL * _limit(PIXELS)
 
 
 def reserve(path, shape, dtype, order="C") -> np.ndarray:
@@ -41,7 +42,7 @@ def reserve(path, shape, dtype, order="C") -> np.ndarray:
     if size > memory():
         raise DataError(
             f"{path}: would fill {size / GIGABYTE:,.3g} GB of memory, more than the limit of "
-            f"{memory() / GIGABYTE:g} GB; if its size is right, set TINYGAN_MAX_GB="
+            f"{memory() / GIGABYTE:g} GB; if its size is right, set {MEMORY}="
             f"{math.ceil(size / GIGABYTE)} in the environment"
         )
     try:
@@ -55,7 +56,7 @@ def require_pixels(path, width: int, height: int) -> None:
     if width * height > pixels():
         raise DataError(
             f"{path}: is a picture of {width:,}×{height:,} pixels, more than the limit of "
-            f"{pixels() / MEGAPIXEL:g} million; if its size is right, set TINYGAN_MAX_MEGAPIXELS="
+            f"{pixels() / MEGAPIXEL:g} million; if its size is right, set {PIXELS}="
             f"{math.ceil(width * height / MEGAPIXEL)} in the environment"
         )
 

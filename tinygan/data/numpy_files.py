@@ -37,12 +37,15 @@ def read_npy(path: Path) -> np.ndarray:
 def read_npz(path: Path, choose) -> dict[str, np.ndarray]:
     """Those arrays of an archive that `choose`, given all names, wants."""
     with _careful(path), open_file(path) as file:
-        _check_directory(path, file)
+        count = _count(path, file)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             names = [member.filename for member in members]
-            if len(set(names)) < len(names):
-                raise DataError(f"{path}: is damaged: two of its arrays have the same name")
+            if len(names) != count or len(set(names)) < count:
+                raise DataError(
+                    f"{path}: is damaged: it lists {', '.join(names)}, expected {count} names, "
+                    "each once"
+                )
             for member in members:
                 archive.open(member).close()  # compares its own name with that in the directory
             names = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
@@ -124,15 +127,19 @@ def _mapped(file, layout, offset):
     return np.memmap(file, dtype, "r", offset + begin, shape, order)
 
 
-def _check_directory(path, file):
-    """Refuse a zip whose directory claims to be longer than any: it would be read whole."""
+def _count(path, file):
+    """How many members a zip's last record claims. That of a directory longer than any is refused,
+    since it would be read whole.
+    """
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - 2**16 - 98, 0))  # the longest comment, and both kinds of end record
+    file.seek(max(size - 2**16 - 98, 0))  # the longest comment, and both kinds of last record
     tail = file.read()
-    at = tail.rfind(b"PK\5\6")
-    claimed = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
-    if claimed == 2**32 - 1:
+    if (at := tail.rfind(b"PK\5\6")) < 0:
+        raise DataError(f"{path}: is damaged or truncated: it ends before the list of its arrays")
+    count, length = struct.unpack("<10xHL", tail[at : at + 16])
+    if length == 2**32 - 1 or count == 2**16 - 1:
         at = tail.rfind(b"PK\6\6")
-        claimed = int.from_bytes(tail[at + 40 : at + 48], "little")
-    if claimed > _LONGEST_DIRECTORY:
-        raise DataError(f"{path}: is damaged: its list of arrays claims {claimed:,} bytes")
+        count, length = struct.unpack("<32xQQ", tail[at : at + 48])
+    if length > _LONGEST_DIRECTORY:
+        raise DataError(f"{path}: is damaged: its list of arrays claims {length:,} bytes")
+    return count

@@ -28,6 +28,8 @@ def decode(path: Path, channels=None, size=None, crop=None) -> np.ndarray:
         with open_file(path) as file:
             _require_size(path, file)
             _require_checksums(file)
+            if limits.PIXELS in os.environ:  # whoever sets this limit means it, not Pillow's
+                pil.MAX_IMAGE_PIXELS = None
             with pil.open(file, formats=_FORMATS) as image:
                 limits.require_pixels(path, *image.size)
                 image.load()
@@ -96,7 +98,7 @@ def _reason(pil, path, error):
     if not start:
         return "is empty"
     if isinstance(error, (pil.DecompressionBombError, pil.DecompressionBombWarning)):
-        return f"{error}; if its size is right, set TINYGAN_MAX_MEGAPIXELS in the environment"
+        return f"{error}; if its size is right, set {limits.PIXELS} in the environment"
     if isinstance(error, pil.UnidentifiedImageError):
         text = all(byte in b"\t\n\r" or byte >= 32 for byte in start)
         what = "holds text" if text else f"begins with {start[:4].hex(' ')}"
