@@ -1,6 +1,9 @@
 """Random streams: one a purpose, independent, restorable, repeatable."""
 
 import json
+import os
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -146,3 +149,49 @@ def test_fills():
 def test_seeds_are_whole_numbers(seed):
     with pytest.raises(ValueError, match="manual_seed: expected a whole number >= 0, got"):
         tg.manual_seed(seed)
+
+
+def ends_well(child, seconds=20):
+    """Does a forked process end with status 0? One that hangs is killed."""
+    deadline = time.monotonic() + seconds
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+            return False
+        time.sleep(1e-3)
+    return os.waitstatus_to_exitcode(ended[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_draws_though_another_thread_was_drawing_when_it_was_forked():
+    shared, own, done = tg.stream("noise"), tg.Stream(3), threading.Event()
+
+    def draw():
+        while not done.is_set():
+            shared.normal((100_000,))
+            own.uniform((100_000,))
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        for _ in range(5):
+            if (child := os.fork()) == 0:
+                shared.normal((3,)), own.permutation(4), tg.random_state()
+                os._exit(0)
+            assert ends_well(child)
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_goes_on_with_the_same_numbers():
+    stream, twin = tg.Stream(5), tg.Stream(5)
+    stream.integers(0, 10, (1,)), twin.integers(0, 10, (1,))  # leaves half a word in the generator
+    expected = twin.integers(0, 1 << 30, (9,)).tolist()
+    if (child := os.fork()) == 0:
+        os._exit(stream.integers(0, 1 << 30, (9,)).tolist() != expected)
+    assert ends_well(child)

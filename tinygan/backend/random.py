@@ -6,6 +6,8 @@ and each stream's state can be put into a checkpoint. The seed of a stream is de
 seed and the stream's name.
 """
 
+import os
+import weakref
 import zlib
 from importlib import import_module
 
@@ -15,6 +17,7 @@ from .device import Device
 
 _seed = 0
 _streams: dict[str, "Stream"] = {}
+_all_streams: weakref.WeakSet = weakref.WeakSet()
 
 
 class Stream:
@@ -32,6 +35,7 @@ class Stream:
         self._seed = seed
         self._host = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
         self._cuda = {}
+        _all_streams.add(self)
 
     def _generator(self, device: Device | None):
         if device is None or device.type == "cpu":
@@ -141,3 +145,16 @@ def restore_random_state(state: dict) -> None:
 
 def _stream_seed(name: str) -> list[int]:
     return [_seed, zlib.crc32(name.encode())]
+
+
+def _after_fork_in_child() -> None:
+    """A generator has a lock, and the thread that was drawing while another forked will never
+    release it here: each stream goes on from its state in a generator of its own."""
+    for each in list(_all_streams):
+        host = np.random.SFC64()
+        host.state = each._host.bit_generator.state
+        each._host = np.random.Generator(host)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
