@@ -194,10 +194,12 @@ def outcome(kind, path, original, unchecked=False):
 
 
 def flips(content, every):
-    """(position, changed content): every bit, or one bit of every so many bytes."""
+    """(position, changed content): every bit, one of each byte in long files, or one bit of every
+    so many bytes.
+    """
     chance = rng()
     for i in range(0, len(content), every or 1):
-        for bit in range(8) if every is None else [chance.integers(8)]:
+        for bit in range(8) if every is None and len(content) < 2000 else [chance.integers(8)]:
             changed = bytearray(content)
             changed[i] ^= 1 << int(bit)
             yield i, bytes(changed)
@@ -268,6 +270,42 @@ def test_pipes_among_the_files_of_a_folder_are_refused_without_waiting(tmp_path)
         with pytest.raises(DataError, match=rf"{path.name}: .*(not a file|has 0 bytes)"):
             data.open(folder)
     assert len(data.open(tmp_path / "png", skip_damaged=True)) == 1
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_file_without_permission_is_named(tmp_path, name, monkeypatch):
+    """Tests may run as root, who may read everything: so the refusal is simulated."""
+    kind = KINDS[name]
+    path = kind.make(tmp_path)
+
+    def denied(file, *args):
+        if Path(file) == path:
+            raise PermissionError(13, "Permission denied", str(file))
+        return open(file, *args)
+
+    monkeypatch.setattr(io, "open", denied, raising=False)
+    with pytest.raises(kind.error, match=rf"{path.name}: cannot be read \(Permission denied\)"):
+        kind.read(path)
+
+
+def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        KINDS["png"].make(tmp_path / name)
+    scan = os.scandir
+
+    def denied(place):
+        if os.fspath(place).endswith("b"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(DataError, match=r"/b: cannot be read \(Permission denied\)"):
+        data.open(tmp_path)
+    with pytest.raises(DataError, match=r"cannot be read \(.*too long"):
+        data.open("x" * 5000)
+    with pytest.raises(DataError, match="~nobody-here/x: cannot be read"):
+        data.open("~nobody-here/x")
 
 
 # -- bombs: files that ask for more than they are ------------------------------------------------

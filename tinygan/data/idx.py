@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -89,28 +90,31 @@ def read(path: Path, dims: int) -> np.ndarray:
     """The bytes of an IDX file as an array with so many axes. A file must be as long as its header
     says. A plain one that would fill more memory than `limits` allow stays on the disk, mapped.
     """
+    with unpacked(path) as file:
+        shape = _shape(path, file, dims)
+        if isinstance(file, gzip.GzipFile):
+            return _bytes(path, file, shape)
+        header = file.tell()
+        _require_size(path, shape, math.prod(shape), os.fstat(file.fileno()).st_size - header)
+        mapped = np.memmap(file, np.uint8, "r", header, shape)
+        return mapped if mapped.nbytes > limits.memory() else np.array(mapped)
+
+
+@contextmanager
+def unpacked(path: Path):
+    """A file to read, or what is inside if it is gzipped; what goes wrong becomes a DataError."""
     try:
         with open_file(path) as file:
-            if is_gzip(file.read(2)):
-                file.seek(0)
-                with gzip.open(file) as unpacked:
-                    return _unpacked(path, unpacked, dims)
+            gzipped = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            shape = _shape(path, file, dims)
-            header = file.tell()
-            _require_size(path, shape, math.prod(shape), os.fstat(file.fileno()).st_size - header)
-            mapped = np.memmap(file, np.uint8, "r", header, shape)
-            return mapped if mapped.nbytes > limits.memory() else np.array(mapped)
+            with gzip.open(file) if gzipped else file as content:
+                yield content
     except EOFError:
         raise DataError(f"{path}: the gzip file is truncated; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def is_gzip(start: bytes) -> bool:
-    return start[:2] == b"\x1f\x8b"
 
 
 def _shape(path, file, dims):
@@ -130,9 +134,8 @@ def _shape(path, file, dims):
     return shape
 
 
-def _unpacked(path, file, dims):
-    """The bytes that the header says and no more, up to the end, where gzip has its checksum."""
-    shape = _shape(path, file, dims)
+def _bytes(path, file, shape):
+    """As many bytes as the shape has, up to the end, where gzip has its checksum, and no more."""
     array = limits.reserve(path, shape, np.uint8)
     target, filled = array.reshape(-1), 0
     while filled < array.size and (count := file.readinto(target[filled : filled + _PIECE])):

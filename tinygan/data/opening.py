@@ -1,11 +1,8 @@
 """`open`: a data set from a name or a path; what a path holds is found out from its content."""
 
 import difflib
-import gzip
-import zlib
 from pathlib import Path
 
-from ..io import open_file
 from . import cifar, idx, mixtures, pairs, web
 from .arrays import arrays
 from .dataset import SPLITS, DataError, Dataset
@@ -104,7 +101,8 @@ def _from_path(path, split, crop, options):
 
 def _kind(path):
     """The reader of a file, by its first bytes."""
-    start = _start(path)
+    with idx.unpacked(path) as file:
+        start = file.read(8)
     if idx.is_idx(start):
         return idx.idx
     if start.startswith((b"\x93NUMPY", b"PK")):
@@ -126,24 +124,6 @@ def _refuse_folder(path):
         raise DataError(f"{path}: is a folder; give the file itself, as {path / arrays_here[0]}")
     what = f"found {', '.join(found[:5])}" if found else "it is empty"
     raise DataError(f"{path}: holds no data: {what}; expected {_FORMATS}")
-
-
-def _start(path):
-    """The first bytes of a file, of what is inside if it is gzipped."""
-    try:
-        with open_file(path) as file:
-            start = file.read(16)
-            if not idx.is_gzip(start):
-                return start
-            file.seek(0)
-            with gzip.open(file) as unpacked:
-                return unpacked.read(4)
-    except EOFError:
-        raise DataError(f"{path}: the gzip file is truncated; download it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: the gzip file is damaged ({error}); download it again") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def _what_else(path, start):
