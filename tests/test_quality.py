@@ -125,6 +125,20 @@ def test_training_decays_the_rate_and_averages_the_weights():
     assert (plain.generator[0].weight.numpy() != average.generator[0].weight.numpy()).any()
 
 
+def test_the_gate_of_dcgan_meets_its_twins_and_fakes(panel, monkeypatch):
+    tiny = {"steps": 20, "batch": 16, "lr": 2e-3, "width": 4}
+    monkeypatch.setitem(quality.adversarial.DCGAN_RUNS, "quick", tiny)
+    monkeypatch.setattr(quality.adversarial, "digits", lambda: panel)
+    gate = quality.GATES["dcgan"](0, True)["samples"]
+    assert set(pictures.MOST) < {f.metric for f in gate}
+    twins = ["constant z", "a tenth of the steps"]
+    assert all(list(f.controls) == twins + list(panel.fakes) for f in gate)
+    by_metric = {f.metric: f for f in gate}
+    assert by_metric["duplicates"].controls["constant z"] == 1
+    assert by_metric["precision"].value < 0.5 < by_metric["precision"].ideal
+    assert quality.rows_of("dcgan", "samples", gate, 0, 1.0)[1]  # twenty steps are too few
+
+
 # -- fakes -----------------------------------------------------------------------------------------
 
 
@@ -197,8 +211,8 @@ def panel(tmp_path_factory):
         patch.setenv("TINYGAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(pictures, "FAKES", few)
         patch.setattr(metrics, "transfer_accuracy", lambda *a: 0.9)
-        sets = [data.open("digits", split, n=900) for split in ("train", "test")]
-        out = pictures.Panel(*sets, metrics.Judge.load("digits"), n=250)
+        sets = [data.open("digits", split, n=560) for split in ("train", "test")]
+        out = pictures.Panel(*sets, metrics.Judge.load("digits"), n=140)
         assert set(out.fakes) == set(few) and out.ideal["precision"] > 0.8
         yield out
 

@@ -89,8 +89,8 @@ def vae(seed, quick):
     }  # fmt: skip
     likelihood = {"nll": 43.0, "nll-over-elbo": 1.0, "active-units": 6}
     samples = {
-        "frechet-share": 0.06, "smallest-class": 0.03, "transfer-share": 0.9, "precision": 0.5,
-        "confident": 0.5, "sharpness-error": 0.2, "duplicates": 0.01, "copies": 0.02,
+        "frechet-share": 0.05, "smallest-class": 0.03, "transfer-share": 0.9, "precision": 0.5,
+        "confident": 0.45, "sharpness-error": 0.2, "duplicates": 0.01, "copies": 0.02,
     }  # fmt: skip
     return {
         "likelihood": [
@@ -127,7 +127,7 @@ def by_label(seed, quick):
         "condition zeroed": scores(untold), "a tenth of the steps": scores(steps=steps // 10)
     }  # fmt: skip
     bars = {
-        "label-accuracy": 0.95, "frechet-share": 0.02, "smallest-class": 0.05,
+        "label-accuracy": 0.95, "frechet-share": 0.01, "smallest-class": 0.05,
         "transfer-share": 0.9, "precision": 0.8, "confident": 0.9, "sharpness-error": 0.2,
         "duplicates": 0.01, "copies": 0.02,
     }  # fmt: skip
@@ -158,7 +158,7 @@ def by_quadrants(seed, quick):
     worth = lambda scores: scores["another's"] - scores["one"]
     name = "condition zeroed"
     return [
-        Figure("worth-one", worth(model), 2.0, {name: worth(twin)}),
+        Figure("worth-one", worth(model), 4.5, {name: worth(twin)}),
         *(
             Figure(f"gain-{k}", certain[k] - model[k], bar, {name: certain[k] - twin[k]})
             for k, bar in {"two": 4.0, "three": 1.0}.items()
