@@ -34,7 +34,7 @@ def cube(rule):
 
 
 def matmul(**rules):
-    right = {"a": lambda g, b: g @ b.transpose(), "b": lambda g, a: a.transpose() @ g}
+    right = {"a": lambda g, b: g @ b.T, "b": lambda g, a: a.T @ g}
     return tg.Op("matmul", lambda xp, a, b: a @ b, **{**right, **rules})
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 
 def pair(value):
-    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+    values = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return values * 2 if len(values) == 1 else values
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -12,6 +13,8 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
 
     With groups, the filters of a group see its channels only.
     """
+    if x.ndim == 3:
+        return conv2d(x[None], weight, bias, stride, padding, dilation, groups)[0]
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     filters, channels, kh, kw = weight.shape
     if padding == "same":
@@ -39,6 +42,9 @@ def conv_transpose2d(
     x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
     """y[n, o, i·s + u·d − p, j·s + v·d − p] += x[n, c, i, j] · w[c, o, u, v]."""
+    if x.ndim == 3:
+        settings = (stride, padding, output_padding, groups, dilation)
+        return conv_transpose2d(x[None], weight, bias, *settings)[0]
     (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
     eh, ew = pair(output_padding)
     n, channels, height, width = x.shape

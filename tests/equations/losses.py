@@ -20,7 +20,21 @@ def l1_loss(x, target, reduction="mean"):
 def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
     """A parabola of height d²/2β near 0, a line of slope 1 from d = β on, without a step."""
     d = np.abs(x - target)
-    return reduced(np.where(d < beta, d**2 / (2 * beta), d - beta / 2), reduction)
+    near = d**2 / (2 * beta) if beta else d
+    return reduced(np.where(d < beta, near, d - beta / 2), reduction)
+
+
+def huber_loss(x, target, reduction="mean", delta=1.0):
+    """A parabola of height d²/2 near 0, a line of slope δ from d = δ on, without a step."""
+    d = np.abs(x - target)
+    return reduced(np.where(d < delta, d**2 / 2, delta * (d - delta / 2)), reduction)
+
+
+def kl_div(log_q, p, reduction="mean", log_target=False):
+    """Σ p·(log p − log q), where 0·log 0 = 0."""
+    log_p = p if log_target else np.log(np.where(p == 0, 1, p))
+    values = (np.exp(p) if log_target else p) * (log_p - log_q)
+    return values.sum() / len(values) if reduction == "batchmean" else reduced(values, reduction)
 
 
 def binary_cross_entropy(x, target, reduction="mean"):
@@ -43,6 +57,8 @@ def one_hot(target, classes):
 
 def nll_loss(log_probs, target, weight=None, reduction="mean", ignore_index=-100):
     """−w_t·log p_t. Ignored items count nothing; the mean is by the weights of the others."""
+    if log_probs.ndim == 1:
+        log_probs, target = log_probs[None], target[None]
     weight = np.ones(log_probs.shape[1]) if weight is None else weight
     losses, weights = np.zeros(target.shape), np.zeros(target.shape)
     for place in np.ndindex(target.shape):
@@ -50,13 +66,20 @@ def nll_loss(log_probs, target, weight=None, reduction="mean", ignore_index=-100
         if t != ignore_index:
             weights[place] = weight[t]
             losses[place] = -weight[t] * log_probs[(place[0], t, *place[1:])]
-    return losses.sum() / weights.sum() if reduction == "mean" else reduced(losses, reduction)
+    return mean_by(weights, losses) if reduction == "mean" else reduced(losses, reduction)
+
+
+def mean_by(weights, losses):
+    """The weighted mean; that of nothing is NaN."""
+    return losses.sum() / weights.sum() if weights.any() else np.nan
 
 
 def cross_entropy(x, target, weight=None, reduction="mean", ignore_index=-100, label_smoothing=0.0):
     """−Σ_c w_c·p_c·log softmax(x)_c, where p is the target, mixed with a share ε of the uniform
     distribution: (1 − ε)·p + ε/C.
     """
+    if x.ndim == 1:
+        x, target = x[None], target[None]
     classes = x.shape[1]
     weight = np.ones(classes) if weight is None else weight
     labels = target if target.ndim < x.ndim else None
@@ -70,5 +93,5 @@ def cross_entropy(x, target, weight=None, reduction="mean", ignore_index=-100, l
         return reduced(losses, reduction)
     losses = np.where(counted, losses, 0)
     if reduction == "mean":
-        return losses.sum() / (weight[np.where(counted, labels, 0)] * counted).sum()
+        return mean_by(weight[np.where(counted, labels, 0)] * counted, losses)
     return reduced(losses, reduction)

@@ -55,35 +55,51 @@ def adaptive_avg_pool2d(x, output_size):
     return out
 
 
-def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=False):
-    """Each pixel of the result from the place in x that it lies over."""
-    h, w = x.shape[2:]
+def interpolate(
+    x, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
+):
+    """Each pixel of the result from the place in x that it lies over: along each axis a weighted
+    sum of the pixels there.
+    """
+    old = x.shape[2:]
     if size is None:
-        scale = pair(scale_factor)
-        size = (int(h * scale[0]), int(w * scale[1]))
-        steps = (1 / scale[0], 1 / scale[1])
+        scales = scale_factor if isinstance(scale_factor, tuple) else (scale_factor,) * len(old)
+        size = tuple(int(n * s) for n, s in zip(old, scales))
+        steps = [n / m if recompute_scale_factor else 1 / s for n, m, s in zip(old, size, scales)]
     else:
-        size = pair(size)
-        steps = (h / size[0], w / size[1])
-    if align_corners:
-        steps = tuple((n - 1) / (m - 1) if m > 1 else 0 for n, m in zip((h, w), size))
+        size = size if isinstance(size, tuple) else (size,) * len(old)
+        steps = [n / m for n, m in zip(old, size)]
+    if mode == "area":
+        return adaptive_avg_pool2d(x, size)
     out = np.zeros((*x.shape[:2], *size))
-    for i, j in np.ndindex(*size):
-        if mode == "nearest":
-            out[:, :, i, j] = x[:, :, int(i * steps[0] + 1e-9), int(j * steps[1] + 1e-9)]
-        else:
-            centre = 0 if align_corners else 0.5
-            y = max((i + centre) * steps[0] - centre, 0)
-            z = max((j + centre) * steps[1] - centre, 0)
-            out[:, :, i, j] = between(x, y, z)
+    for place in np.ndindex(*size):
+        seen = x
+        for i, n, m, step in reversed(list(zip(place, old, size, steps))):
+            step = (n - 1) / max(m - 1, 1) if align_corners else step
+            seen = seen @ weights(i, n, step, mode, 0 if align_corners else 0.5)
+        out[(..., *place)] = seen
     return out
 
 
-def between(x, y, z):
-    """x at the height y and the width z, linear between the four pixels around."""
-    top, left = int(y), int(z)
-    bottom, right = min(top + 1, x.shape[2] - 1), min(left + 1, x.shape[3] - 1)
-    a, b = y - top, z - left
-    upper = (1 - b) * x[:, :, top, left] + b * x[:, :, top, right]
-    lower = (1 - b) * x[:, :, bottom, left] + b * x[:, :, bottom, right]
-    return (1 - a) * upper + a * lower
+def weights(i, n, step, mode, centre):
+    """How much each of n pixels counts for pixel i of the result."""
+    if mode.startswith("nearest"):
+        centre = 0.5 if mode == "nearest-exact" else 0
+        return np.eye(n)[int((i + centre) * step + 1e-9)]
+    place, kernel = (i + centre) * step - centre, cubic if mode == "bicubic" else triangle
+    place = max(place, 0) if kernel is triangle else place
+    found = np.zeros(n)
+    for k in range(-2, n + 2):
+        found[min(max(k, 0), n - 1)] += kernel(abs(place - k))  # beyond the edge, the edge again
+    return found
+
+
+def triangle(d):
+    return max(1 - d, 0)
+
+
+def cubic(d, a=-0.75):
+    """Keys' kernel: two cubics that join smoothly at d = 1 and end at d = 2."""
+    if d <= 1:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0

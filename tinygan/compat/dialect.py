@@ -29,6 +29,7 @@ from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..nn import functional
 from . import functions
+from .layer_signatures import LAYER_SIGNATURES
 from .signatures import SIGNATURES
 
 ADAPTORS = {}
@@ -104,7 +105,7 @@ def _placed(run, given, device):
 
 @adaptor(
     "inplace", "layout", "memory_format", "non_blocking", "pin_memory", "sorted", "sparse_grad",
-    "stable", "_stacklevel", "implicit",
+    "stable", "_stacklevel", "implicit", "sparse", "norm_type", "eps",
 )  # fmt: skip
 def _without_effect(run, given, value):
     """Where and when results are stored: the numbers are the same."""
@@ -123,6 +124,13 @@ def _kept(run, given, keepdims):
     return run(given)
 
 
+REFUSED = {
+    "size_average": "is retired: say reduction='mean' or reduction='sum', by name",
+    "reduce": "is retired: say reduction='mean', 'sum' or 'none', by name",
+    "weight": "is not served: weigh what reduction='none' gives",
+    "max_norm": "is not served: scale the rows of the table yourself, under no_grad()",
+    "scale_grad_by_freq": "is not served: divide the gradient by the counts in a hook",
+}
 NUMPY_NAMES = {"axis": {"dim", "dims"}, "keepdims": {"keepdim"}}
 
 # -- making the functions --------------------------------------------------------------------------
@@ -181,6 +189,9 @@ def _passed(name, core, parameters):
 def _adapted(function, given, extra, before, many):
     """Call `function`, its extra arguments served by their adaptors, the last one outermost."""
     special = {n: given.pop(n) for n in extra}
+    for n, value in special.items():
+        if n in REFUSED and value is not extra[n]:
+            raise TypeError(f"{function.__name__}: {n}={value!r} {REFUSED[n]}")
     rest = given.pop(f"{many}_", ())
     if many and special[many] is not None:
         rest = (special.pop(many),)
@@ -200,7 +211,7 @@ def _serve(keyword, value, run):
 
 def install(face: dict) -> None:
     """Put the functions where the core's stand: on the public face, in nn.functional, on Tensor."""
-    for signature in SIGNATURES:
+    for signature in SIGNATURES + LAYER_SIGNATURES:
         name = signature.partition("(")[0]
         core = getattr(ops, name, None)
         function = spoken(signature, getattr(functions, name, core))

@@ -106,8 +106,10 @@ unflatten(input, dim, sizes)
 unsqueeze(input, dim)
 """
 
-PICKING = """
-embedding(input, weight)
+_ROWS = "max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False"
+
+PICKING = f"""
+embedding(input, weight, padding_idx=None, {_ROWS})
 gather(input, dim, index, *, sparse_grad=False, out=None)
 index_select(input, dim, index, *, out=None)
 one_hot(input, num_classes=-1)

@@ -16,6 +16,8 @@ def hardtanh(x, min_val=-1.0, max_val=1.0):
     """x limited to [min_val, max_val]; nothing flows back at the limits themselves."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
+    if not x.is_floating_point():  # whole numbers stay whole
+        min_val, max_val = int(min_val), int(max_val)
     return where((x > min_val) & (x < max_val), x, clamp(x.detach(), min_val, max_val))
 
 
@@ -107,7 +109,7 @@ def glu(x, dim=-1):
     return a * sigmoid(b)
 
 
-def softmin(x, dim=-1):
+def softmin(x, dim=None):
     """exp(−x) / Σ exp(−x) along `dim`."""
     return softmax(-x, dim)
 

@@ -167,7 +167,7 @@ sigmoid = _unary(
     "sigmoid", lambda xp, x: kernels(x).sigmoid(x), x=lambda g, out: g * (out - out * out)
 )
 softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
-relu = _unary(
+relu = _binary(
     "relu", lambda xp, x: kernels(x).relu(x),
     x=lambda g, out: leaky_relu_gradient(g, out, slope=0.0),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from ..backend.device import (
     to_device,
 )
 from .create import tensor
+from .elementwise import where
 from .reduce import axis_of
 
 
@@ -138,19 +139,26 @@ def index_select(x, dim, index):
     return getitem(x, (slice(None),) * dim + (index,))
 
 
-def embedding(index, weight):
-    """Rows of `weight` (V, D), one for each index."""
+def embedding(index, weight, padding_idx=None):
+    """Rows of `weight` (V, D), one for each index; no gradient reaches the row `padding_idx`."""
+    if weight.ndim != 2:
+        raise ValueError(f"embedding: expected a table (V, D), got shape {weight.shape}")
     index, rows = _integers("embedding", index, weight), weight.shape[0]
     if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < rows:
         raise IndexError(
             f"embedding: indices run from {int(index.array.min())} to {int(index.array.max())}, "
             f"the table has rows 0 … {rows - 1}"
         )
-    return getitem(weight, index)
+    if padding_idx is None:
+        return getitem(weight, index)
+    if not -rows <= padding_idx < rows:
+        raise IndexError(f"embedding: padding_idx {padding_idx} is not a row of {rows}")
+    picked = getitem(weight, index)
+    return where((index == padding_idx % rows).unsqueeze(-1), picked.detach(), picked)
 
 
 def one_hot(index, num_classes=-1):
-    """Rows of zeros with a one at each index, as float32 (ready for a loss or a condition)."""
+    """Rows of zeros with a one at each index, as whole numbers; `.float()` makes a condition."""
     index = _integers("one_hot", index)
     low, high = (int(index.array.min()), int(index.array.max())) if index.numel() else (0, -1)
     classes = max(high + 1, 0) if num_classes in (-1, None) else num_classes
@@ -159,7 +167,7 @@ def one_hot(index, num_classes=-1):
             f"one_hot: labels must lie in 0 … {max(classes - 1, 0)}, got {low} … {high}"
         )
     xp = device_module(index.device)
-    return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.float32))
+    return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.int64))
 
 
 __all__ = ["embedding", "gather", "getitem", "index_select", "one_hot", "scatter_add", "take"]

@@ -8,6 +8,7 @@ from .create import arange
 from .distance import cosine_similarity, pairwise_distance
 from .elementwise import clamp, minimum, relu, softplus, where
 from .loss import _per_class, _reduced
+from .pool import needs_fractions
 
 
 def _positive(x):
@@ -39,6 +40,7 @@ def margin_ranking_loss(x1, x2, target, margin=0.0, *, reduction="mean"):
             "margin_ranking_loss: expected inputs and target with equally many axes, got "
             f"{x1.shape}, {x2.shape} and {target.shape}"
         )
+    needs_fractions("margin_ranking_loss", x1)
     return _reduced("margin_ranking_loss", _positive(margin - target * (x1 - x2)), reduction)
 
 
@@ -71,10 +73,11 @@ def triplet_margin_loss(
 
 
 def triplet_margin_with_distance_loss(
-    anchor, positive, negative, *, distance_function=pairwise_distance, margin=1.0, swap=False,
+    anchor, positive, negative, *, distance_function=None, margin=1.0, swap=False,
     reduction="mean",
 ):  # fmt: skip
     """`triplet_margin_loss` with a distance of one's own, a function of two tensors."""
+    distance_function = distance_function or pairwise_distance
     name = "triplet_margin_loss"
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ValueError(

@@ -107,7 +107,10 @@ def std(x, dim=None, *, correction=1, keepdim=False):
 
 
 def norm(x, p=2, dim=None, keepdim=False):
-    """(Σ|x|ᵖ)^(1/p) over `dim`; `p` may be infinity. The derivative at 0 is 0, never NaN."""
+    """(Σ|x|ᵖ)^(1/p) over `dim`; the derivative at 0 is 0, never NaN.
+
+    For p = ∞ the largest |x|, for −∞ the smallest, for 0 how many elements are not 0.
+    """
     dims = axes_of("norm", dim, x.ndim)
     if not isinstance(p, int | float):
         raise TypeError(f"norm: expected p as a number, got {p!r}")
@@ -117,8 +120,10 @@ def norm(x, p=2, dim=None, keepdim=False):
         return sum(x.abs(), dims, keepdim)
     if p == 2:
         return _norm(x, dims=dims, keepdim=keepdim)
-    if p <= 0:
-        raise ValueError(f"norm: expected p > 0, got {p}")
+    if p == -math.inf:
+        return amin(x.abs(), dims, keepdim)
+    if p == 0:
+        return sum((x != 0).to(x.dtype), dims, keepdim)
     total = sum(x.abs() ** p, dims, keepdim)
     return where(total == 0, 0.0, where(total == 0, 1.0, total) ** (1.0 / p))
 

@@ -256,8 +256,9 @@ def pad(x, pad, mode="constant", value=None):
     """Padded at the last axes: `pad` lists (before, after) from the last axis backwards, as in
     PyTorch.
 
-    Modes: "constant" (with `value`, 0 by default; negative widths cut), "reflect" (mirrored, edge
-    not repeated), "replicate" (edge repeated).
+    Modes: "constant" (with `value`, 0 by default), "reflect" (mirrored, edge not repeated),
+    "replicate" (edge repeated), "circular" (what leaves at one end comes in at the other). Negative
+    widths cut.
     """
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ValueError(
@@ -266,13 +267,15 @@ def pad(x, pad, mode="constant", value=None):
     pairs = [(0, 0)] * (x.ndim - len(pad) // 2) + [
         tuple(pad[i : i + 2]) for i in range(len(pad) - 2, -1, -2)
     ]
+    if mode in ("constant", "circular") and any(w < 0 for pair in pairs for w in pair):
+        x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape))]
+        pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
     if mode == "constant":
-        if any(w < 0 for pair in pairs for w in pair):
-            x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pairs, x.shape))]
-            pairs = [(max(a, 0), max(b, 0)) for a, b in pairs]
         return _pad(x, widths=tuple(pairs), value=value or 0)
-    if mode not in ("reflect", "replicate"):
-        raise ValueError(f"pad: expected mode 'constant', 'reflect' or 'replicate', got {mode!r}")
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ValueError(
+            f"pad: expected mode 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
+        )
     for dim, (before, after) in enumerate(pairs):
         if before or after:
             x = x[(slice(None),) * dim + (_border(x, dim, before, after, mode),)]
@@ -282,14 +285,17 @@ def pad(x, pad, mode="constant", value=None):
 def _border(x, dim, before, after, mode):
     """For each position of a padded axis, the one it is copied from."""
     n = x.shape[dim]
-    if (mode == "reflect" and max(before, after) >= n) or min(before, after) < 0 or not n:
+    most = {"reflect": n - 1, "circular": n, "replicate": math.inf}[mode]
+    if max(before, after) > most or before + after < -n or not n:
         raise ValueError(
-            f"pad: {mode} needs widths from 0 to below the size {n} of axis {dim}, got "
+            f"pad: {mode} needs widths of at most {most} for axis {dim} of size {n}, got "
             f"{(before, after)}"
         )
     positions = range(-before, n + after)
     if mode == "replicate":
         return [min(max(i, 0), n - 1) for i in positions]
+    if mode == "circular":
+        return [i % n for i in positions]
     return [n - 1 - builtin_abs(n - 1 - builtin_abs(i)) for i in positions]
 
 
