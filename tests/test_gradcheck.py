@@ -65,7 +65,7 @@ WRONG_FIRST = {
     "missing g": (cube(lambda g, x: 3 * x * x), [(4,)]),
     "no rule at all": (lambda x: x * x.detach(), [(4,)]),
     "a rule that gives None": (product(y=lambda g, x: None), [(4,), (4,)]),
-    "transposed": (matmul(a=lambda g, b: (g @ b.transpose()).transpose()), [(3, 3), (3, 3)]),
+    "transposed": (matmul(a=lambda g, b: (g @ b.T).T), [(3, 3), (3, 3)]),
     "not transposed": (matmul(b=lambda g, a: a @ g), [(3, 3), (3, 3)]),
     "wrong only for the second argument": (product(y=lambda g, y: g * y), [(4,), (4,)]),
     "broadcast undone by a mean": (product(y=lambda g, x: (g * x).mean(0)), [(3, 4), (4,)]),
