@@ -131,7 +131,7 @@ LAYERS = {
     "instance norm, affine": (
         nn.InstanceNorm1d(4, 0.1, affine=True),
         (3, 4, 7),
-        given(eq.instance_norm, 0.1),
+        lambda x, w, b: eq.instance_norm(x, None, None, w, b, eps=0.1),
     ),
     "leaky relu": (nn.LeakyReLU(0.2), (4, 9), plain(eq.leaky_relu, 0.2)),
     "leaky relu, default": (nn.LeakyReLU(), (4, 9), plain(eq.leaky_relu)),
@@ -146,7 +146,7 @@ LAYERS = {
     "average pool without padding": (
         nn.AvgPool2d(3, 2, 1, count_include_pad=False),
         (2, 3, 7, 8),
-        plain(eq.avg_pool2d, 3, 2, 1, False),
+        plain(eq.avg_pool2d, 3, 2, 1, count_include_pad=False),
     ),
     "adaptive pool": (
         nn.AdaptiveAvgPool2d((3, 2)),
@@ -217,7 +217,7 @@ def test_instance_norm_with_running_statistics():
     weight, bias = layer.weight.numpy(), layer.bias.numpy()
     for t in range(3):
         x = 2 * normal(4, 3, 5, 2) + t
-        close(layer(x), eq.instance_norm(x.numpy(), weight, bias))
+        close(layer(x), eq.instance_norm(x.numpy(), None, None, weight, bias))
         each = [norms.moved_statistics(mean, var, image[None], 0.1) for image in x.numpy()]
         mean, var = (np.mean(part, 0) for part in zip(*each))
         close(layer.running_mean, mean)

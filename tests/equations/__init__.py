@@ -9,7 +9,9 @@ The functions take arrays, under the names that the tensor functions have, so th
 """
 
 from .activations import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
+from .distances import *  # noqa: F403
 from .indexing import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .norms import *  # noqa: F403

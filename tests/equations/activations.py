@@ -20,6 +20,75 @@ def gelu(x, approximate="none"):
     return x / 2 * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def hardtanh(x, min_val=-1.0, max_val=1.0):
+    return np.clip(x, min_val, max_val)
+
+
+def relu6(x):
+    return np.clip(x, 0, 6)
+
+
+def hardsigmoid(x):
+    return np.clip(x + 3, 0, 6) / 6
+
+
+def hardswish(x):
+    return x * np.clip(x + 3, 0, 6) / 6
+
+
+def selu(x):
+    """Klambauer et al. 2017; the constants are those of mean 0 and variance 1."""
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+def celu(x, alpha=1.0):
+    return np.maximum(x, 0) + np.minimum(alpha * (np.exp(x / alpha) - 1), 0)
+
+
+def mish(x):
+    return x * np.tanh(np.log(1 + np.exp(x)))
+
+
+def logsigmoid(x):
+    return -np.logaddexp(0, -x)
+
+
+def softsign(x):
+    return x / (1 + np.abs(x))
+
+
+def tanhshrink(x):
+    return x - np.tanh(x)
+
+
+def softshrink(x, lambd=0.5):
+    return np.sign(x) * np.maximum(np.abs(x) - lambd, 0)
+
+
+def hardshrink(x, lambd=0.5):
+    return np.where(np.abs(x) > lambd, x, 0)
+
+
+def threshold(x, threshold, value):
+    return np.where(x > threshold, x, value)
+
+
+def prelu(x, weight):
+    """One slope, or one for each channel (axis 1)."""
+    if len(weight) > 1:
+        weight = weight.reshape(-1, *[1] * (x.ndim - 2))
+    return np.where(x > 0, x, weight * x)
+
+
+def glu(x, dim=-1):
+    a, b = np.split(x, 2, dim)
+    return a * sigmoid(b)
+
+
 def clamp(x, min=-np.inf, max=np.inf):
     return np.minimum(np.maximum(x, min), max)
 
@@ -46,3 +115,7 @@ def log_softmax(x, dim):
 
 def softmax(x, dim):
     return np.exp(log_softmax(x, dim))
+
+
+def softmin(x, dim):
+    return softmax(-x, dim)

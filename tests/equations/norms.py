@@ -43,8 +43,13 @@ def moved_statistics(mean, var, x, momentum):
     )
 
 
-def instance_norm(x, weight=None, bias=None, eps=1e-5, slope=None):
-    """Per image and channel, over its pixels."""
+def instance_norm(
+    x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+    momentum=0.1, eps=1e-5, slope=None,
+):  # fmt: skip
+    """Per image and channel, over its pixels; or by the running statistics."""
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, False, eps=eps, slope=slope)
     return scaled(standardised(x, tuple(range(2, x.ndim)), eps), weight, bias, slope)
 
 
@@ -60,3 +65,11 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     groups = np.split(x, num_groups, axis=1)
     every = tuple(range(1, x.ndim))
     return scaled(np.concatenate([standardised(g, every, eps) for g in groups], 1), weight, bias)
+
+
+def rms_norm(x, normalized_shape, weight=None, eps=None):
+    """x over the root of its mean square, over the last axes; no mean is taken away."""
+    eps = np.finfo(x.dtype).eps if eps is None else eps
+    axes = tuple(range(x.ndim - len(normalized_shape), x.ndim))
+    out = x / np.sqrt((x**2).mean(axes, keepdims=True) + eps)
+    return out if weight is None else out * weight

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+from .activations import sigmoid
 
 
 def gru_step(x, h, weight_ih, weight_hh, bias_ih, bias_hh):
