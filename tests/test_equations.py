@@ -361,6 +361,19 @@ OPTIMISERS = [
         {}, {"lr_decay": 0.5}, {"weight_decay": 0.2}, {"initial_accumulator_value": 2.0},
         {"eps": 0.3, "lr": 0.4},
     ]),
+    (optim.Adadelta, textbook.adadelta, [{}, {"rho": 0.6}, {"eps": 0.1, "weight_decay": 0.2}]),
+    (optim.Adamax, textbook.adamax, [{}, {"betas": (0.5, 0.6)}, {"eps": 0.1, "weight_decay": 0.2}]),
+    (optim.NAdam, textbook.nadam, [
+        {}, {"betas": (0.5, 0.75), "momentum_decay": 0.5}, {"weight_decay": 0.2, "eps": 0.1},
+        {"weight_decay": 0.2, "decoupled_weight_decay": True, "lr": 0.1},
+    ]),
+    (optim.RAdam, textbook.radam, [
+        {}, {"betas": (0.5, 0.99)}, {"weight_decay": 0.2, "betas": (0.5, 0.9), "eps": 0.1},
+        {"weight_decay": 0.2, "decoupled_weight_decay": True, "lr": 0.1},
+    ]),
+    (optim.Rprop, textbook.rprop, [
+        {}, {"lr": 0.3, "etas": (0.4, 1.5), "step_sizes": (0.2, 0.5)},
+    ]),
 ]  # fmt: skip
 CASES = [(make, equation, options) for make, equation, sets in OPTIMISERS for options in sets]
 
@@ -421,6 +434,31 @@ SCHEDULES = {
         lambda o: optim.LinearLR(o, 1.0, 0.2, 4), lambda b, t: schedules.linear(b, t, 1.0, 0.2, 4)
     ),
     "lambda": (lambda o: optim.LambdaLR(o, lambda t: 0.9**t), lambda b, t: b * 0.9**t),
+    "exponential": (lambda o: optim.ExponentialLR(o, 0.7), lambda b, t: b * 0.7**t),
+    "constant": (lambda o: optim.ConstantLR(o), lambda b, t: b / 3 if t < 5 else b),
+    "milestones": (
+        lambda o: optim.MultiStepLR(o, [2, 5, 6], 0.5),
+        lambda b, t: b * 0.5 ** ((t >= 2) + (t >= 5) + (t >= 6)),
+    ),
+    "polynomial": (
+        lambda o: optim.PolynomialLR(o, 8, 2.0), lambda b, t: b * max(1 - t / 8, 0) ** 2
+    ),
+    "warm restarts": (
+        lambda o: optim.CosineAnnealingWarmRestarts(o, 3, 2, 0.01),
+        lambda b, t: schedules.warm_restarts(b, t, 3, 2, 0.01),
+    ),
+    "triangles": (
+        lambda o: optim.CyclicLR(o, 0.1, 0.6, 3, 2, cycle_momentum=False),
+        lambda b, t: schedules.triangle(t, 0.1, 0.6, 3, 2),
+    ),
+    "falling triangles": (
+        lambda o: optim.CyclicLR(o, 0.1, 0.6, 2, mode="triangular2", cycle_momentum=False),
+        lambda b, t: schedules.triangle(t, 0.1, 0.6, 2, 2, lambda cycle: 0.5 ** (cycle - 1)),
+    ),
+    "one cycle": (
+        lambda o: optim.OneCycleLR(o, 0.4, 20, cycle_momentum=False),
+        lambda b, t: schedules.one_cycle(t, 20, 0.4),
+    ),
     "sequential": (
         lambda o: optim.SequentialLR(
             o, [optim.LinearLR(o, 0.1, 1.0, 4), optim.CosineAnnealingLR(o, 6), optim.StepLR(o, 2)],
@@ -447,6 +485,17 @@ def test_schedules(name):
         assert schedule.get_last_lr() == pytest.approx(expected, rel=1e-12)
         assert [group["lr"] for group in optimiser.param_groups] == schedule.get_last_lr()
         schedule.step()
+
+
+def test_a_plateau():
+    scores = [5, 4, 3.9999, 3.99999, 4, 3, 3, 3, 3, 3, 2, 2, 2, 2]
+    optimiser = optim.SGD([nn.Parameter([1.0])], lr=0.8)
+    schedule = optim.ReduceLROnPlateau(optimiser, factor=0.5, patience=2)
+    expected = list(schedules.plateau(0.8, scores, 0.5, 2))
+    assert len(set(expected)) == 4
+    for score, rate in zip(scores, expected):
+        schedule.step(score)
+        assert optimiser.param_groups[0]["lr"] == pytest.approx(rate, rel=1e-12)
 
 
 # -- initial weights -------------------------------------------------------------------------------

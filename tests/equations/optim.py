@@ -84,3 +84,83 @@ def clipped_by_norm(gradients, limit, order=2.0):
     total = every.max() if order == np.inf else (every**order).sum() ** (1 / order)
     scale = min(1.0, limit / (total + 1e-6))
     return [g * scale for g in gradients], total
+
+
+def adadelta(theta, gradients, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    v = u = np.zeros_like(theta)
+    for g in gradients:
+        g = g + weight_decay * theta
+        v = rho * v + (1 - rho) * g**2
+        d = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+        u = rho * u + (1 - rho) * d**2
+        theta = theta - lr * d
+        yield theta
+
+
+def adamax(theta, gradients, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """Algorithm 2 of Kingma and Ba, with PyTorch's ε."""
+    m = u = np.zeros_like(theta)
+    for t, g in enumerate(gradients, 1):
+        g = g + weight_decay * theta
+        m = betas[0] * m + (1 - betas[0]) * g
+        u = np.maximum(betas[1] * u, np.abs(g) + eps)
+        theta = theta - lr / (1 - betas[0] ** t) * m / u
+        yield theta
+
+
+def decayed(theta, g, lr, weight_decay, decoupled):
+    """θ and g after weight decay: of θ itself, or added to g."""
+    if decoupled:
+        return theta - lr * weight_decay * theta, g
+    return theta, g + weight_decay * theta
+
+
+def nadam(
+    theta, gradients, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
+    momentum_decay=4e-3, decoupled_weight_decay=False,
+):  # fmt: skip
+    """Dozat 2016, with the warm-up of μ that he suggests."""
+    m = v = np.zeros_like(theta)
+    mu = lambda t: betas[0] * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+    for t, g in enumerate(gradients, 1):
+        theta, g = decayed(theta, g, lr, weight_decay, decoupled_weight_decay)
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        product = np.prod([mu(i) for i in range(1, t + 1)])
+        m_hat = mu(t + 1) * m / (1 - product * mu(t + 1)) + (1 - mu(t)) * g / (1 - product)
+        theta = theta - lr * m_hat / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+        yield theta
+
+
+def radam(
+    theta, gradients, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
+    decoupled_weight_decay=False,
+):  # fmt: skip
+    """Algorithm 2 of Liu et al. 2020; ε beside √v before its correction, as PyTorch has it."""
+    m = v = np.zeros_like(theta)
+    rho_inf = 2 / (1 - betas[1]) - 1
+    for t, g in enumerate(gradients, 1):
+        theta, g = decayed(theta, g, lr, weight_decay, decoupled_weight_decay)
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        m_hat = m / (1 - betas[0] ** t)
+        rho = rho_inf - 2 * t * betas[1] ** t / (1 - betas[1] ** t)
+        step = m_hat
+        if rho > 5:
+            above = (rho - 4) * (rho - 2) * rho_inf
+            r = np.sqrt(above / ((rho_inf - 4) * (rho_inf - 2) * rho))
+            step = m_hat * r * np.sqrt(1 - betas[1] ** t) / (np.sqrt(v) + eps)
+        theta = theta - lr * step
+        yield theta
+
+
+def rprop(theta, gradients, lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50.0)):
+    """Each number has a step of its own, which grows while its gradient keeps its sign."""
+    step, before = np.full_like(theta, lr), np.zeros_like(theta)
+    for g in gradients:
+        same, changed = g * before > 0, g * before < 0
+        step = np.where(same, step * etas[1], np.where(changed, step * etas[0], step))
+        step = np.clip(step, *step_sizes)
+        g = np.where(changed, 0, g)
+        theta, before = theta - step * np.sign(g), g
+        yield theta
