@@ -30,7 +30,19 @@ from tests.mutations import all_slips
 ROOT = Path(__file__).parent.parent
 CAUGHT, SURVIVED, STALE = "caught", "SURVIVED", "STALE"
 PATIENCE = 300  # seconds: tests that hang have noticed something
-HIDDEN = "import sys\nsys.modules.update(torch=None, sklearn=None)\n"
+HIDING = """
+from importlib.machinery import PathFinder
+
+find = PathFinder.find_spec
+
+
+class Others:
+    def find_spec(self, name, *rest):
+        return None if name.partition(".")[0] in ("torch", "sklearn") else find(name, *rest)
+
+
+PathFinder.find_spec = Others().find_spec
+"""
 
 
 def copy_tree(target: Path) -> Path:
@@ -41,7 +53,7 @@ def copy_tree(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target / name)
     (target / "hidden").mkdir()
-    (target / "hidden" / "sitecustomize.py").write_text(HIDDEN)
+    (target / "hidden" / "sitecustomize.py").write_text(HIDING)
     # Compiled files that Python compares with their source by content: two versions of a file may
     # be written within a second, and be of one size.
     compiling = ["compileall", "-q", "--invalidation-mode", "checked-hash", "tinygan"]
@@ -54,6 +66,17 @@ def broken(text: str, slip) -> str | None:
     return text.replace(slip.old, slip.new) if text.count(slip.old) == 1 else None
 
 
+def pytest(arguments, tree: Path) -> subprocess.CompletedProcess:
+    """Run tests of a copy of the tree, which finds its own package and no hidden library."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tree / "hidden"), str(tree)]),
+        "TINYGAN_THREADS": os.environ.get("TINYGAN_THREADS", "1"),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=PATIENCE)
+
+
 def attempt(slip, tree: Path) -> str:
     """Apply the slip in this copy of the tree, run its tests, take it back."""
     path = tree / slip.file
@@ -61,18 +84,9 @@ def attempt(slip, tree: Path) -> str:
     text = broken(original, slip)
     if text is None:
         return STALE
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(tree / "hidden"), str(tree)]),
-        "TINYGAN_THREADS": os.environ.get("TINYGAN_THREADS", "1"),
-    }
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
     path.write_text(text, encoding="utf-8")
     try:
-        done = subprocess.run(
-            command + shlex.split(slip.tests), cwd=tree, env=environment, capture_output=True,
-            timeout=PATIENCE,
-        )  # fmt: skip
+        done = pytest(["-x", *shlex.split(slip.tests)], tree)
     except subprocess.TimeoutExpired:
         return CAUGHT
     finally:
@@ -81,13 +95,24 @@ def attempt(slip, tree: Path) -> str:
     return {0: SURVIVED, 1: CAUGHT, 2: CAUGHT}.get(done.returncode, STALE)
 
 
+def require_collected(chosen, tree: Path) -> None:
+    """Stop where tests cannot even be collected as they are: that would pass for noticing."""
+    words = {word for slip in chosen for word in shlex.split(slip.tests)}
+    paths = sorted(word for word in words if (tree / word).exists())
+    done = pytest(["--collect-only", *paths], tree)
+    if done.returncode:
+        raise SystemExit(f"the tests cannot be collected\n{done.stdout.decode()[-2000:]}")
+
+
 def run(chosen, jobs=2, report=print) -> Counter:
     """Try the slips, several side by side, each in its copy of the tree; counts the outcomes."""
     outcomes = Counter()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copies = [copy_tree(Path(folder) / str(i)) for i in range(jobs)]
+        require_collected(chosen, copies[0])
         trees = SimpleQueue()
-        for i in range(jobs):
-            trees.put(copy_tree(Path(folder) / str(i)))
+        for tree in copies:
+            trees.put(tree)
 
         def one(slip):
             tree, start = trees.get(), time.perf_counter()

@@ -5,8 +5,9 @@ is 2/(fan_in + fan_out). He et al. 2015: it is gain²/fan, where a rectifier's g
 half of the signal that it removes. A uniform distribution on ±b has the variance b²/3.
 """
 
+from statistics import NormalDist
+
 import numpy as np
-from scipy.stats import norm
 
 
 def fans(shape):
@@ -35,8 +36,9 @@ def uniform_by_std(u, std):
 
 def truncated_normal(u, mean, std, a, b):
     """u in [0, 1) to [a, b], by the inverse of the distribution function."""
-    low, high = norm.cdf([a, b], mean, std)
-    return norm.ppf(low + u * (high - low), mean, std)
+    normal = NormalDist(mean, std)
+    low, high = normal.cdf(a), normal.cdf(b)
+    return np.vectorize(normal.inv_cdf)(low + u * (high - low))
 
 
 def orthogonal(z, gain=1.0):

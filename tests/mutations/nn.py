@@ -46,7 +46,7 @@ SLIPS = [
         "nn/spectral_norm.py", EQUATIONS + " -k spectral",
         ("sigma detached", "sigma = (u * (self.matrix(weight) @ v)).sum()", "sigma = (u * (self.matrix(weight) @ v)).sum().detach()"),
         ("u does not move", "                u_buffer.copy_(u)\n", ""),
-        ("iterates in evaluation", "            if module.training:\n                u, v", "            if True:\n                u, v"),
+        ("iterates in evaluation", "            if training:\n                u, v", "            if True:\n                u, v"),
         ("rows of a transposed convolution", "dim = 1 if isinstance(module, ConvTranspose2d) else 0", "dim = 0"),
         ("one iteration whatever was asked", "        for _ in range(count):\n", "        for _ in range(min(count, 1)):\n"),
         ("no start", "u, v = norm.iterate(matrix, u, v, 15)", "u, v = norm.iterate(matrix, u, v, 1)"),
