@@ -5,6 +5,7 @@ for some k, or hundreds (`-m slow`); that is stricter than Python, which looks f
 and jumps only. Then real signals come at random moments, in bursts."""
 
 import contextlib
+import dis
 import gc
 import random
 import signal
@@ -19,9 +20,11 @@ import pytest
 import tinygan as tg
 from tests.test_cpu_conv import all_directions, operands
 from tests.test_cpu_threads import blas_threads
+from tinygan.autograd import mode
+from tinygan.backend import block, default_device
 from tinygan.backend.cpu import conv, product, threads, weights, workspace
 
-WATCHED = {module.__file__ for module in (threads, workspace, weights, product)}
+WATCHED = {m.__file__ for m in (threads, workspace, weights, product, block, mode)}
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
 
@@ -69,7 +72,14 @@ def scratch_memory():
     workspace.keep(array, "name", object(), 100)
 
 
-ACTIONS = [two_loops, convolution, products, scratch_memory]
+def blocks():
+    with tg.no_grad(), tg.Device("cuda"):
+        with tg.enable_grad(), conv.use_path("direct"), tg.profile():
+            pass
+        tg.no_grad(bool)()
+
+
+ACTIONS = [blocks, two_loops, convolution, products, scratch_memory]
 PROBLEM = operands()
 alive = []
 
@@ -95,14 +105,14 @@ def expected(two_threads):
 
 
 def run_until_bytecode(k, action):
-    """Run the action; raise KeyboardInterrupt before bytecode k. How many there were, and whether
-    it came out."""
+    """Run the action; raise KeyboardInterrupt before bytecode k. How many there were, and what came
+    out."""
     count = 0
 
     def trace(frame, event, argument):
         nonlocal count
         if event == "call":
-            if frame.f_code.co_filename not in WATCHED:
+            if frame.f_code.co_filename not in WATCHED or frame.f_code is block._guard.__code__:
                 return None
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
         elif event == "opcode":
@@ -116,9 +126,9 @@ def run_until_bytecode(k, action):
     sys.settrace(trace)
     try:
         action()
-        return count, False
-    except KeyboardInterrupt:
-        return count, True
+        return count, None
+    except KeyboardInterrupt as error:
+        return count, error
     finally:
         sys.settrace(before)
         signal.alarm(0)
@@ -130,6 +140,8 @@ def check_health(expected):
     limits = blas_threads()
     assert limits == [2] * len(limits), "BLAS stays limited"
     assert tg.is_grad_enabled(), "no_grad stayed on"
+    assert default_device().type == "cpu" and conv._forced.path is None and not mode.mode.watch
+    assert not block._open.blocks
     meeting = threading.Barrier(2)
     threads.parallel_for(lambda i, j: meeting.wait(10), 2)
     other = threading.Thread(target=lambda: [products(), scratch_memory()], daemon=True)
@@ -151,8 +163,9 @@ def check_health(expected):
 
 def interrupt_at(moments, action, expected):
     for k in moments:
-        count, came_out = run_until_bytecode(k, action)
-        assert came_out or count < k, f"bytecode {k}: the interrupt was swallowed"
+        count, error = run_until_bytecode(k, action)
+        assert error or count < k, f"bytecode {k}: the interrupt was swallowed"
+        del error  # its traceback holds the loops
         try:
             check_health(expected)
         except AssertionError as error:
@@ -219,3 +232,44 @@ def test_an_interrupt_at_hundreds_of_bytecodes_leaves_nothing_behind(action, exp
     action()
     steps, _ = run_until_bytecode(-1, action)
     interrupt_at(range(1, steps + 1, 1 + steps // 800), action, expected)
+
+
+def test_blocks_end_though_the_traceback_is_kept(expected):
+    """As notebooks keep it: what the frames hold does not go with the block."""
+    steps, _ = run_until_bytecode(-1, blocks)
+    for k in range(1, steps + 1):
+        _, kept = run_until_bytecode(k, blocks)
+        assert kept is not None
+        assert tg.is_grad_enabled() and default_device().type == "cpu" and not block._open.blocks, k
+
+
+def test_the_guard_of_a_block_makes_no_call_at_the_usual_end():
+    """Python looks for signals at calls, at jumps back and at the beginning of functions."""
+    steps = [step.opname for step in dis.get_instructions(block._guard)]
+    end = steps.index("COMPARE_OP")
+    assert not any("CALL" in step for step in steps[steps.index("YIELD_VALUE") : end])
+
+
+def test_a_block_in_a_generator_may_end_after_one_that_began_later():
+    def generator():
+        with tg.no_grad():
+            yield tg.is_grad_enabled()
+
+    first = generator()
+    assert not next(first)
+    with tg.Device("cuda"):
+        assert next(first, None) is None
+        assert tg.is_grad_enabled() and default_device().type == "cuda"
+    assert default_device().type == "cpu" and not block._open.blocks
+
+
+def test_blocks_work_in_an_exit_stack_and_by_hand():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tg.no_grad())
+        assert not tg.is_grad_enabled()
+    assert tg.is_grad_enabled()
+    by_hand = tg.no_grad()
+    by_hand.__enter__()
+    assert not tg.is_grad_enabled()
+    by_hand.__exit__(None, None, None)
+    assert tg.is_grad_enabled()

@@ -64,8 +64,7 @@ SLIPS = [
     ),
     *slips(
         "autograd/mode.py", AUTOGRAD,
-        ("no_grad stays on", "        mode.grad = mode.outer.pop()", "        mode.outer.pop()"),
-        ("no_grad ends outer ones", "        mode.grad = mode.outer.pop()", "        mode.grad = bool(mode.outer.pop()) or True"),
+        ("no_grad and enable_grad are one", "        return self.enabled", "        return False"),
         ("shared by threads", "class _Mode(threading.local):", "class _Mode:"),
     ),
     *slips(
@@ -80,7 +79,7 @@ SLIPS = [
         ("infinities pass", "if bool(xp.isfinite(array).all()):", "if not bool(xp.isnan(array).any()):"),
         ("NaN passes", "if bool(xp.isfinite(array).all()):", "if not bool(xp.isinf(array).any()):"),
         ("derivatives unwatched", "                if result is not None and (problem := _problem(result.array)):", "                if False and (problem := _problem(result.array)):"),
-        ("stays on", "mode.watch = tuple(watcher for watcher in mode.watch if watcher is not self)", "pass"),
+        ("ends outer ones", "        return (*outside, self)", "        return (self,)", "tests/test_accumulation.py tests/test_profiler.py"),
         ("an infinity is called NaN", "kind, count = (\"NaN\", nans) if nans else", "kind, count = (\"NaN\", nans) if True else"),
     ),
     *slips(

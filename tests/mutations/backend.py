@@ -3,6 +3,7 @@
 from . import slips
 
 LAYERS = "tests/test_cpu_layers.py tests/test_kernels.py"
+INTERRUPTS = "tests/test_interrupts.py"
 CONV = "tests/test_cpu_conv.py"
 KERNELS = "tests/test_kernels.py"
 
@@ -53,12 +54,12 @@ SLIPS = [
     ),
     *slips(
         "backend/cpu/workspace.py", "tests/test_kernels.py tests/test_cpu_workspace.py -k 'workspace or scratch or kept or bound or keeps'",
-        ("no bound", "    if needed > _limit:\n        return False", "    return True"),
-        ("bound of one thread", "for buffers in _registry for b in list(buffers.values()))", "for buffers in [_shelf.buffers] for b in list(buffers.values()))"),
-        ("newest makes way first", "_remove(next(iter(_kept)))", "_remove(next(reversed(_kept)))"),
-        ("what is replaced still counts", "    _bytes[\"kept\"] -= size\n", ""),
+        ("no bound", "    return scratch_bytes <= _limit", "    return True"),
+        ("bound of one thread", "b.size for each in _all_buffers()", "b.size for each in [_shelf.buffers]"),
+        ("newest makes way first", "next(iter(list(_kept)), None)", "next(reversed(list(_kept)), None)"),
+        ("outlives its array", "weakref.ref(array, gone)", "weakref.ref(array)"),
         ("one buffer for all names", "buffer = buffers.get(name)\n", "buffer = next(iter(buffers.values()), None)\n"),
-        ("handed out twice", "        return _remove((id(array), name))", "        return _kept.get((id(array), name), (None, None))[1]"),
+        ("handed out twice", "_kept.pop((id(array), name), (None, None, 0))", "_kept.get((id(array), name), (None, None, 0))"),
         ("unaligned", "start = -raw.ctypes.data % _ALIGNMENT", "start = 1"),
     ),
     *slips(
@@ -97,12 +98,24 @@ SLIPS = [
         ("streams of others go on", "    for name in _streams:\n        _streams[name].__init__(_stream_seed(name))", "    for name in ():\n        _streams[name].__init__(_stream_seed(name))"),
         ("half of a word is lost", "            \"has_uint32\": state[\"has_uint32\"],", "            \"has_uint32\": 0,"),
         ("streams that were not drawn from keep their place", "        if name not in state[\"streams\"]:\n            _streams[name].__init__(_stream_seed(name))", "        pass"),
+        ("a child waits for its parent's lock", "    os.register_at_fork(after_in_child=_after_fork_in_child)", "    pass", "tests/test_random.py"),
+        ("a child begins anew", "        host.state = each._host.bit_generator.state\n", "", "tests/test_random.py"),
         ("integers reach the top", "integers(low, high, shape, dtype=np.int64)", "integers(low, high + 1, shape, dtype=np.int64)", "tests/test_random.py"),
     ),
     *slips(
         "backend/cpu/threads.py", "tests/test_cpu_threads.py",
         ("the last piece too long", "self.function(start, min(start + self.chunk, self.n))", "self.function(start, start + self.chunk)"),
-        ("errors of pieces swallowed", "            self._done(error)", "            self._done(None)"),
-        ("pieces taken twice", "            self.next_start = start + self.chunk\n", "            self.next_start = start + max(1, self.chunk // 2)\n"),
+        ("errors of pieces swallowed", "            loop.error = loop.error or error\n", ""),
+        ("pieces taken twice", "iter(range(0, n, chunk))", "iter(range(0, n, max(1, chunk // 2)))"),
+        ("leaves without its workers", "        for loop in loops:\n            loop._wait()\n        del", "        del"),
+        ("an interrupt leaves BLAS limited", "    except BaseException:\n        _blas_limit.end()\n        raise", "    except BaseException:\n        raise", INTERRUPTS),
+        ("an interrupt leaves a worker waiting", "        _abandon(loops)\n        _under_way.pop", "        _under_way.pop", INTERRUPTS),
+    ),
+    *slips(
+        "backend/block.py", INTERRUPTS,
+        ("stays as it is inside", "        setattr(self.state, self.name, blocks[last][1])\n", ""),
+        ("ends outer ones", "        setattr(self.state, self.name, blocks[last][1])\n", "        setattr(self.state, self.name, blocks[0][1])\n", "tests/test_autograd.py"),
+        ("an end that can be missed", "    __exit__ = _End()", "    __exit__ = _leave"),
+        ("the last one ends", "blocks[last][0] is not self", "False"),
     ),
 ]  # fmt: skip

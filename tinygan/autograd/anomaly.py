@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend.block import Block
 from ..backend.device import array_module
 from .mode import mode
 
@@ -17,7 +18,7 @@ class AnomalyError(FloatingPointError):
     """An operation, or its derivative, produced NaN or an infinity."""
 
 
-class detect_anomaly:
+class detect_anomaly(Block):
     """In this block every operation checks its result, forward and backward. Slow: for finding a
     fault.
 
@@ -33,12 +34,10 @@ class detect_anomaly:
         False  # a rule is running: what it computes is reported as the derivative it is part of
     )
 
-    def __enter__(self):
-        mode.watch = (*mode.watch, self)
-        return self
+    state, name = mode, "watch"
 
-    def __exit__(self, *exc):
-        mode.watch = tuple(watcher for watcher in mode.watch if watcher is not self)
+    def inside(self, outside):
+        return (*outside, self)
 
     def where(self):
         """The user's line that is running, as `file:line: code`."""

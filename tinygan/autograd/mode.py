@@ -3,20 +3,22 @@
 import functools
 import threading
 
+from ..backend.block import Block
+
 
 class _Mode(threading.local):
     def __init__(self):
         self.grad = True  # record operations for backward?
         self.watch = ()  # observers of every operation: the anomaly detector, the profiler
-        self.outer = []  # what `grad` was outside of the blocks that were entered
 
 
 mode = _Mode()
 
 
-class _Setting:
+class _Setting(Block):
     """A switch for a block (`with no_grad():`) or a function (`@no_grad` or `@no_grad()`)."""
 
+    state, name = mode, "grad"
     enabled: bool
 
     def __new__(cls, function=None):
@@ -31,12 +33,8 @@ class _Setting:
 
         return wrapped
 
-    def __enter__(self):
-        mode.outer.append(mode.grad)
-        mode.grad = self.enabled
-
-    def __exit__(self, *exc):
-        mode.grad = mode.outer.pop()
+    def inside(self, outside):
+        return self.enabled
 
 
 class no_grad(_Setting):

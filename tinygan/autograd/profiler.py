@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from typing import NamedTuple
 
+from ..backend.block import Block
 from ..backend.device import is_array, synchronize
 from .mode import mode
 
@@ -34,22 +35,23 @@ class Event(NamedTuple):
     thread: int
 
 
-class profile:
+class profile(Block):
     """In this block every operation is timed. `events` lists them; `str(p)` is a table by time."""
+
+    state, name = mode, "watch"
 
     def __init__(self):
         self.events: list[Event] = []
-        self.seconds = 0.0
+        self.seconds, self._entered = 0.0, time.perf_counter()
         self._inside = [0.0]  # seconds of the operations that ran within the rule under way
 
-    def __enter__(self):
-        mode.watch = (*mode.watch, self)
+    def inside(self, outside):
         self._entered = time.perf_counter()
-        return self
+        return (*outside, self)
 
-    def __exit__(self, *exc):
+    def _leave(self, *error):
+        super()._leave()
         self.seconds += time.perf_counter() - self._entered
-        mode.watch = tuple(watcher for watcher in mode.watch if watcher is not self)
 
     def where(self):
         """Recorded nodes need no place in the user's code."""

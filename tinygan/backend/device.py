@@ -14,19 +14,29 @@ from importlib import import_module
 
 import numpy as np
 
+from .block import Block
+
 _modules = {np.ndarray: np}  # array type -> array module; CuPy's is added when it is first used
 _kernels = {}  # array type -> module of kernels
-_context = threading.local()
+
+
+class _Context(threading.local):
+    device = None  # of the innermost `with device(...)` block
+
+
+_context = _Context()
 
 
 class DeviceError(RuntimeError):
     """A device is missing, unknown, or holds only some of the operands."""
 
 
-class Device:
+class Device(Block):
     """Where arrays live: `Device("cpu")` or `Device("cuda", 1)`. As a context manager: the default
     in its block.
     """
+
+    state, name = _context, "device"
 
     def __init__(self, kind: str, index: int = 0):
         self.type, self.index = kind, index
@@ -45,12 +55,8 @@ class Device:
     def __hash__(self):
         return hash((self.type, self.index))
 
-    def __enter__(self):
-        _context.__dict__.setdefault("stack", []).append(self)
+    def inside(self, outside):
         return self
-
-    def __exit__(self, *exc):
-        _context.stack.pop()
 
 
 def device(name="auto") -> Device:
@@ -73,9 +79,8 @@ def device(name="auto") -> Device:
 
 def default_device() -> Device:
     """The innermost `with device(...)` block, else `TINYGAN_DEVICE`, else the CPU."""
-    stack = getattr(_context, "stack", None)
-    if stack:
-        return stack[-1]
+    if _context.device is not None:
+        return _context.device
     try:
         return device(os.environ.get("TINYGAN_DEVICE") or "cpu")
     except DeviceError as error:

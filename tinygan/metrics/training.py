@@ -17,8 +17,8 @@ from ..optim import Adam, CosineAnnealingLR
 def own_randomness(seed: int):
     """All random streams start from `seed`, and go on afterwards as if nothing had been drawn."""
     saved = random_state()
-    manual_seed(seed)
     try:
+        manual_seed(seed)
         yield np.random.Generator(np.random.SFC64(seed))
     finally:
         restore_random_state(saved)

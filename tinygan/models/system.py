@@ -136,9 +136,9 @@ class System:
 def evaluating(*modules: Module):
     """In the block the modules are in evaluation mode; after it, in training mode again."""
     training = [module for module in modules if module.training]
-    for module in training:
-        module.eval()
     try:
+        for module in training:
+            module.eval()
         yield
     finally:
         for module in training:

@@ -76,8 +76,8 @@ class EMA:
         """In the block the module has the averaged weights; after it, its own again."""
         module = self.module if module is None else module
         own = [(tensor, tensor.detach().clone()) for _, tensor in self._matching(module)]
-        self.copy_to(module)
         try:
+            self.copy_to(module)
             yield module
         finally:
             with no_grad():

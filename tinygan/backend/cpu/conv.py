@@ -10,13 +10,12 @@ stride-1 kernels in float32 where fewer multiplications pay for its transforms. 
 switches the second off; `use_path` does so for a while."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import threading
 from functools import lru_cache
 
 import numpy as np
 
+from ..block import Block
 from . import direct, winograd
 from .layout import channels_first, channels_last, output_size
 
@@ -26,29 +25,37 @@ __all__ = [
 ]  # fmt: skip
 
 PATHS = ("auto", "direct", "winograd2", "winograd4")
-_forced_path: ContextVar[str | None] = ContextVar("forced_path", default=None)
 
 
-@contextmanager
-def use_path(path: str) -> Iterator[None]:
+class _Forced(threading.local):
+    path = None
+
+
+_forced = _Forced()
+
+
+class use_path(Block):
     """Inside, convolutions take `path`: "direct", "winograd2", "winograd4" (tiles of 2 or 4 pixels)
     or "auto".
 
     A convolution that the path cannot do goes direct.
     """
-    if path not in PATHS:
-        raise ValueError(f"use_path: expected one of {', '.join(PATHS)}, got {path!r}")
-    token = _forced_path.set(path)
-    try:
-        yield
-    finally:
-        _forced_path.reset(token)
+
+    state, name = _forced, "path"
+
+    def __init__(self, path: str):
+        if path not in PATHS:
+            raise ValueError(f"use_path: expected one of {', '.join(PATHS)}, got {path!r}")
+        self.path = path
+
+    def inside(self, outside):
+        return self.path
 
 
 def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype) -> str:
     """The path for x (N, C, H, W) and weight (O, C / groups, kh, kw): "direct", "winograd2" or
     "winograd4"."""
-    path = _forced_path.get() or os.environ.get("TINYGAN_CONV") or "auto"
+    path = _forced.path or os.environ.get("TINYGAN_CONV") or "auto"
     if path not in PATHS:
         raise ValueError(f"TINYGAN_CONV: expected one of {', '.join(PATHS)}, got {path!r}")
     if path == "direct" or dtype != np.float32:
