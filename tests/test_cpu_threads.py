@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ def test_parallel_for_covers_the_range_once(two_threads):
         seen = np.zeros(n, int)
         threads.parallel_for(lambda i, j, seen=seen: np.add(seen[i:j], 1, out=seen[i:j]), n, chunk)
         assert (seen == 1).all()
+    ends = []
+    threads.parallel_for(lambda i, j: ends.append(j), 7, 3)
+    assert sorted(ends) == [3, 6, 7]
 
 
 def test_parallel_for_uses_more_than_one_thread(two_threads):
@@ -45,6 +49,31 @@ def test_an_error_in_a_piece_reaches_the_caller(two_threads):
     seen = []
     threads.parallel_for(lambda i, j: seen.append(i), 3)
     assert sorted(seen) == [0, 1, 2]
+
+
+def test_the_workers_error_reaches_the_caller(two_threads):
+    meeting = threading.Barrier(2)
+
+    def fail(i, j):
+        meeting.wait(10)  # one piece each
+        if threading.current_thread() is not threading.main_thread():
+            raise KeyError("of the worker")
+
+    with pytest.raises(KeyError, match="of the worker"):
+        threads.parallel_for(fail, 2)
+
+
+def test_the_caller_waits_for_the_workers(two_threads):
+    meeting, done = threading.Barrier(2), []
+
+    def work(i, j):
+        meeting.wait(10)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.05)
+        done.append(i)
+
+    threads.parallel_for(work, 2)
+    assert sorted(done) == [0, 1]
 
 
 def test_a_later_loop_waits_for_what_it_needs(two_threads):

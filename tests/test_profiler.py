@@ -111,3 +111,11 @@ def test_flop_are_two_for_each_product_of_the_definition(name):
         with tg.profile() as p:
             tg.grad(out, x, g, retain_graph=True)
         assert sum(e.flop for e in p.events) == 2 * products
+
+
+def test_profiles_inside_one_another_see_what_runs_inside_both():
+    with tg.profile() as outer:
+        with tg.profile() as inner:
+            tg.ones(3) * 2
+        tg.ones(3) * 2
+    assert len(inner.events) == 1 and len(outer.events) == 2
