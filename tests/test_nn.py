@@ -191,7 +191,7 @@ def test_a_plain_tensor_does_not_replace_a_parameter_unnoticed():
         (
             lambda: nn.Conv2d(3, 4, 3, padding_mode="wrap"),
             ValueError,
-            "expected padding_mode 'zeros', 'reflect' or",
+            "expected padding_mode 'zeros', 'reflect', 'replicate' or 'circular'",
         ),
         (
             lambda: nn.ConvTranspose2d(3, 4, 3, padding_mode="reflect"),
@@ -223,7 +223,7 @@ def test_a_plain_tensor_does_not_replace_a_parameter_unnoticed():
         (
             lambda: nn.Dropout(1.5),
             ValueError,
-            r"Dropout: expected a probability in \[0, 1\), got 1.5",
+            r"Dropout: expected a probability in \[0, 1\], got 1.5",
         ),
         (
             lambda: nn.Embedding(5, 2, padding_idx=5),
@@ -628,3 +628,98 @@ def test_gradients_in_evaluation_are_by_the_statistics_of_the_forward_pass():
     norm(x + 5)  # moves the running statistics
     y.sum().backward()
     np.testing.assert_array_equal(norm.weight.grad.numpy(), expected)
+
+
+# -- what ported code asks of modules ------------------------------------------------------------
+
+
+def test_members_under_dotted_names_and_other_dtypes():
+    net = Net()
+    assert net.get_parameter("body.0.weight") is net.body[0].weight
+    assert net.get_buffer("body.1.running_mean") is net.body[1].running_mean
+    with pytest.raises(AttributeError, match=r"Net has no parameter 'body\.0\.wait'"):
+        net.get_parameter("body.0.wait")
+    for kind in (tg.DoubleTensor, "torch.DoubleTensor", np.float64, "float64"):
+        assert net.float().type(kind).scale.dtype == np.float64
+    with pytest.raises(NotImplementedError, match=r"y\.register_hook"):
+        net.register_full_backward_hook(print)
+    with pytest.raises(NotImplementedError, match="in one process"):
+        net.share_memory()
+    if not tg.cuda_is_available():
+        for where in (None, 0, "cuda", "cuda:0"):
+            with pytest.raises(tg.DeviceError, match="cannot be used"):
+                net.cuda(where)
+
+
+def test_lists_and_dicts_of_parameters():
+    class Scales(nn.Module):
+        def __init__(self):
+            self.list = nn.ParameterList([tg.ones(2), nn.Parameter([3.0])])
+            self.dict = nn.ParameterDict({"a": tg.zeros(1)})
+
+    net = Scales()
+    net.list.append(tg.ones(3))
+    net.dict["b"] = nn.Parameter([5.0])
+    assert list(net.state_dict()) == ["list.0", "list.1", "list.2", "dict.a", "dict.b"]
+    assert all(isinstance(p, nn.Parameter) for p in net.parameters())
+    assert [p.shape for p in net.list] == [(2,), (1,), (3,)] and len(net.list[1:]) == 2
+    net.list[-1] = tg.zeros(4)
+    assert net.list[2].shape == (4,) and "b" in net.dict
+    assert net.dict.pop("b").item() == 5 and list(net.dict) == ["a"]
+    with pytest.raises(KeyError, match="ParameterDict has no parameter 'b', only a"):
+        net.dict["b"]
+
+
+def test_modules_are_taken_out_and_put_in():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    assert isinstance(net.pop(1), nn.ReLU) and list(net.state_dict())[2:] == ["1.weight", "1.bias"]
+    net.insert(1, nn.Tanh())
+    del net[-1]
+    assert [type(m).__name__ for m in net] == ["Linear", "Tanh"]
+    longer = net + nn.Sequential(nn.Sigmoid())
+    assert len(longer) == 3 and longer[0] is net[0] and len(net) == 2
+    modules = nn.ModuleList([nn.ReLU()])
+    modules += [nn.Tanh()]
+    assert [type(m).__name__ for m in modules] == ["ReLU", "Tanh"]
+    named = nn.ModuleDict({"a": nn.ReLU(), "b": nn.Tanh()})
+    assert isinstance(named.pop("a"), nn.ReLU) and list(named) == ["b"]
+    named.clear()
+    assert len(named) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: nn.MSELoss(size_average=False),
+            TypeError,
+            r"MSELoss: size_average=False is retired: say reduction='mean' or reduction='sum'",
+        ),
+        (lambda: nn.MSELoss(False), TypeError, "size_average=False is retired"),
+        (lambda: nn.BCELoss(None, None, False), TypeError, "reduce=False is retired"),
+        (lambda: nn.Hardtanh(min_value=-1), TypeError, "min_value=-1 is retired: say min_val"),
+        (lambda: nn.Embedding(3, 2, max_norm=1.0), TypeError, "max_norm=1.0 is not served"),
+        (lambda: nn.MSELoss(ratio=1), TypeError, r"MSELoss: got an unexpected.*it takes \(size"),
+        (lambda: nn.Threshold(1.0), TypeError, "Threshold: missing a required argument: 'value'"),
+        (lambda: nn.KLDivLoss(reduction="avg"), ValueError, "'sum', 'none' or 'batchmean', got"),
+        (lambda: nn.LSTM(2, 3, proj_size=2), ValueError, "proj_size=2 is not served; put a Linear"),
+        (lambda: nn.RNN(2, 3, nonlinearity="elu"), ValueError, "nonlinearity 'tanh' or 'relu'"),
+        (lambda: nn.MultiheadAttention(6, 4), ValueError, "4 heads do not divide a width of 6"),
+        (lambda: nn.MultiheadAttention(4, 2, add_zero_attn=True), ValueError, "append a learned"),
+        (
+            lambda: nn.MultiheadAttention(4, 2)(*(tg.ones(3, 1, n) for n in (4, 5, 4))),
+            ValueError,
+            r"queries \(N, L, 4\), keys .* with the batch first, \(1, 3, 4\), \(1, 3, 5\)",
+        ),
+        (lambda: nn.CircularPad1d((1, 2, 3)), ValueError, r"one width or \(left, right\), got"),
+        (lambda: nn.weight_norm(nn.ReLU()), ValueError, "weight_norm: ReLU has no parameter"),
+        (
+            lambda: nn.remove_weight_norm(nn.Linear(2, 2)),
+            ValueError,
+            "Linear: its 'weight' is not normalised in this way",
+        ),
+    ],
+)
+def test_arguments_that_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

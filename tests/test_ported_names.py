@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -336,6 +337,14 @@ def test_what_to_use_instead(ask, message):
         ask()
 
 
+def test_no_hint_for_what_is_there():
+    for place, hints in HINTS.items():
+        holder = torch.Tensor if place == "Tensor" else import_module(place)
+        for name in hints:
+            with pytest.raises(AttributeError, match="has no"):
+                getattr(holder, name)
+
+
 def test_absence_is_absence():
     assert not hasattr(torch, "compile") and not hasattr(torch.ones(1), "storage")
     assert getattr(nn, "Conv3d", None) is None
@@ -373,7 +382,7 @@ def test_no_public_name_of_pytorch_is_unknown():
             if name.startswith("_") or not getattr(value, "__module__", "").startswith("torch"):
                 continue
             try:
-                getattr(sys.modules[place], name)
+                getattr(import_module(place), name)
             except AttributeError as error:
                 said = str(error)
                 known = "PyTorch has, tinygan has not" in said or name in HINTS.get(place, {})

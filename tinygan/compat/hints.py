@@ -57,10 +57,8 @@ HINTS = {
         "symeig": _LIBRARY,
     },
     "tinygan.autograd": {
-        "detect_anomaly": "it is tinygan.detect_anomaly",
         "forward_ad": "only the reverse mode is here: tg.grad",
         "functional": "tg.grad(outputs, inputs, create_graph=True), once for each output",
-        "profiler": "`with tg.profile() as p:`",
         "set_detect_anomaly": "`with tg.detect_anomaly():`",
     },
     "tinygan.cuda": {

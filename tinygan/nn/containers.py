@@ -1,8 +1,9 @@
-"""Modules that hold modules: one after another, in a list, under names."""
+"""Modules that hold modules, or parameters: one after another, in a list, under names."""
 
 from .activation import LeakyReLU, ReLU
 from .module import Module
 from .norm import BatchNorm2d, InstanceNorm2d
+from .parameter import Parameter
 
 _FUSING = {BatchNorm2d.forward, InstanceNorm2d.forward}  # shared by those of other ranks
 
@@ -39,8 +40,37 @@ class _Numbered(Module):
     def __setitem__(self, index, module):
         self.add_module(self._name(index), module)
 
+    def __delitem__(self, index):
+        pairs = [(k, v) for k, v in self.__dict__.items() if isinstance(v, Module)]
+        names = [k for k, _ in pairs]
+        gone = names[index] if isinstance(index, slice) else [self._name(index)]
+        kept = [(k, v) for k, v in pairs if k not in gone]
+        for name in names:
+            delattr(self, name)
+        for i, (name, module) in enumerate(kept):
+            self.add_module(str(i) if name.isdigit() else name, module)
+
+    def pop(self, index=-1) -> Module:
+        """Take a module out."""
+        module = self[index]
+        del self[index]
+        return module
+
+    def __iadd__(self, modules):
+        return self.extend(modules)
+
+    def __add__(self, modules):
+        return type(self)().extend(self).extend(modules)
+
     def append(self, module: Module):
         self.add_module(str(len(self)), module)
+        return self
+
+    def insert(self, index: int, module: Module):
+        modules = list(self)
+        modules.insert(index, module)
+        for i, each in enumerate(modules):
+            self.add_module(str(i), each)
         return self
 
     def extend(self, modules):
@@ -106,53 +136,111 @@ class ModuleList(_Numbered):
     def __init__(self, modules=()):
         self.extend(modules)
 
-    def insert(self, index: int, module: Module) -> None:
-        modules = list(self)
-        modules.insert(index, module)
-        for i, each in enumerate(modules):
-            self.add_module(str(i), each)
 
+class _Named(Module):
+    """Members of one kind under names of their own."""
 
-class ModuleDict(Module):
-    """Modules under names."""
+    _kind, _word = Module, "module"
 
-    def __init__(self, modules=()):
-        self.update(modules)
+    def __init__(self, members=None):
+        self.update(members or {})
 
-    def update(self, modules) -> None:
-        for name, module in modules.items() if hasattr(modules, "items") else modules:
-            self.add_module(name, module)
+    def update(self, members) -> None:
+        for name, member in members.items() if hasattr(members, "items") else members:
+            self[name] = member
 
-    def _named_modules(self):
-        return {k: v for k, v in self.__dict__.items() if isinstance(v, Module)}
+    def _held(self):
+        return {k: v for k, v in self.__dict__.items() if isinstance(v, self._kind)}
 
     def __getitem__(self, name):
-        held = self._named_modules()
+        held = self._held()
         if name not in held:
-            raise KeyError(f"ModuleDict has no module {name!r}, only {', '.join(held) or 'none'}")
+            raise KeyError(
+                f"{type(self).__name__} has no {self._word} {name!r}, only "
+                f"{', '.join(held) or 'none'}"
+            )
         return held[name]
-
-    def __setitem__(self, name, module):
-        self.add_module(name, module)
 
     def __delitem__(self, name):
         self[name]
         delattr(self, name)
 
+    def pop(self, name):
+        """Take a member out."""
+        member = self[name]
+        del self[name]
+        return member
+
+    def clear(self) -> None:
+        for name in self._held():
+            delattr(self, name)
+
     def __len__(self):
-        return len(self._named_modules())
+        return len(self._held())
 
     def __iter__(self):
-        return iter(self._named_modules())
+        return iter(self._held())
 
     def __contains__(self, name):
-        return name in self._named_modules()
+        return name in self._held()
 
     def keys(self):
-        return self._named_modules().keys()
+        return self._held().keys()
 
     def values(self):
-        return self._named_modules().values()
+        return self._held().values()
 
     def items(self):
-        return self._named_modules().items()
+        return self._held().items()
+
+
+class ModuleDict(_Named):
+    """Modules under names."""
+
+    def __setitem__(self, name, module):
+        self.add_module(name, module)
+
+
+class ParameterDict(_Named):
+    """Parameters under names; other tensors become parameters."""
+
+    _kind, _word = Parameter, "parameter"
+
+    def __setitem__(self, name, tensor):
+        self.register_parameter(name, _as_parameter(tensor))
+
+
+class ParameterList(Module):
+    """A list of parameters, which the owner has too; other tensors become parameters."""
+
+    def __init__(self, values=()):
+        self.extend(values)
+
+    def _held(self):
+        return [v for v in self.__dict__.values() if isinstance(v, Parameter)]
+
+    def append(self, tensor):
+        self.register_parameter(str(len(self)), _as_parameter(tensor))
+        return self
+
+    def extend(self, tensors):
+        for tensor in tensors:
+            self.append(tensor)
+        return self
+
+    def __getitem__(self, index):
+        held = self._held()[index]
+        return ParameterList(held) if isinstance(index, slice) else held
+
+    def __setitem__(self, index, tensor):
+        self.register_parameter(str(range(len(self))[index]), _as_parameter(tensor))
+
+    def __len__(self):
+        return len(self._held())
+
+    def __iter__(self):
+        return iter(self._held())
+
+
+def _as_parameter(tensor):
+    return tensor if isinstance(tensor, Parameter) else Parameter(tensor)

@@ -104,10 +104,10 @@ class _Forward(_Conv):
         device=None,
         dtype=None,
     ):
-        if padding_mode not in ("zeros", "reflect", "replicate"):
+        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
             raise ValueError(
-                f"{type(self).__name__}: expected padding_mode 'zeros', 'reflect' or 'replicate', "
-                f"got {padding_mode!r}"
+                f"{type(self).__name__}: expected padding_mode 'zeros', 'reflect', 'replicate' or "
+                f"'circular', got {padding_mode!r}"
             )
         self._build(
             in_channels,
@@ -170,17 +170,8 @@ class Conv2d(_Forward):
     dims, _convolve = 2, staticmethod(ops.conv2d)
 
 
-class ConvTranspose2d(_Conv):
-    """(N, C, H, W) → (N, O, H′, W′), the transpose of Conv2d, which enlarges.
-
-    H′ = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1.
-    The usual generator layer is 4×4 with stride 2 and padding 1: H′ = 2H.
-
-    >>> ConvTranspose2d(100, 64, 4, stride=2, padding=1)(ops.randn(2, 100, 8, 8)).shape
-    (2, 64, 16, 16)
-    """
-
-    dims = 2
+class _Transposed(_Conv):
+    """ConvTranspose1d and ConvTranspose2d, which differ in the number of axes."""
 
     def __init__(
         self,
@@ -197,13 +188,13 @@ class ConvTranspose2d(_Conv):
         device=None,
         dtype=None,
     ):
+        name = type(self).__name__
         if padding_mode != "zeros" or isinstance(padding, str):
             raise ValueError(
-                "ConvTranspose2d: padding is a number of pixels cut off, and padding_mode can only "
-                "be 'zeros'; "
-                f"got padding={padding!r}, padding_mode={padding_mode!r}"
+                f"{name}: padding is a number of pixels cut off, and padding_mode can only be "
+                f"'zeros'; got padding={padding!r}, padding_mode={padding_mode!r}"
             )
-        self.output_padding = _numbers("ConvTranspose2d output_padding", output_padding, 2, 0)
+        self.output_padding = _numbers(f"{name} output_padding", output_padding, self.dims, 0)
         self._build(
             in_channels,
             out_channels,
@@ -216,25 +207,50 @@ class ConvTranspose2d(_Conv):
             device,
             dtype,
         )
+        self.padding_mode = padding_mode
 
     def _weight_shape(self):
         return (self.in_channels, self.out_channels // self.groups, *self.kernel_size)
 
     def forward(self, x, output_size=None):
-        """`output_size` (H′, W′) chooses among the sizes that the stride leaves open."""
-        extra = (
-            self.output_padding if output_size is None else self._extra(x, tuple(output_size)[-2:])
-        )
-        return ops.conv_transpose2d(
+        """`output_size`, (H′, W′) or (L′,), chooses among the sizes that the stride leaves open."""
+        extra = self.output_padding
+        if output_size is not None:
+            extra = self._extra(x, tuple(output_size)[-self.dims :])
+        return self._convolve(
             x, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
     def _extra(self, x, wanted):
-        axes = list(zip(x.shape[-2:], self.kernel_size, self.stride, self.padding, self.dilation))
+        sizes = x.shape[-self.dims :]
+        axes = list(zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation))
         least = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in axes)
         most = tuple(n + s - 1 for n, s in zip(least, self.stride))
         if any(not a <= n <= b for a, n, b in zip(least, wanted, most)):
             raise ValueError(
-                f"ConvTranspose2d: output_size {wanted} must lie between {least} and {most}"
+                f"{type(self).__name__}: output_size {wanted} must lie between {least} and {most}"
             )
         return tuple(n - a for a, n in zip(least, wanted))
+
+
+class ConvTranspose1d(_Transposed):
+    """(N, C, L) → (N, O, L′), the transpose of Conv1d, which enlarges.
+
+    >>> ConvTranspose1d(100, 64, 4, stride=2, padding=1)(ops.randn(2, 100, 8)).shape
+    (2, 64, 16)
+    """
+
+    dims, _convolve = 1, staticmethod(ops.conv_transpose1d)
+
+
+class ConvTranspose2d(_Transposed):
+    """(N, C, H, W) → (N, O, H′, W′), the transpose of Conv2d, which enlarges.
+
+    H′ = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1.
+    The usual generator layer is 4×4 with stride 2 and padding 1: H′ = 2H.
+
+    >>> ConvTranspose2d(100, 64, 4, stride=2, padding=1)(ops.randn(2, 100, 8, 8)).shape
+    (2, 64, 16, 16)
+    """
+
+    dims, _convolve = 2, staticmethod(ops.conv_transpose2d)

@@ -38,10 +38,10 @@ class _WithStatistics(_Normalisation):
 
     ranks: tuple  # how many axes the input may have
 
-    def _build(self, num_features, eps, momentum, affine, track_running_stats, device, dtype):
+    def _build(self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self._affine((num_features,), affine, affine, device, dtype)
+        self._affine((num_features,), affine, affine and bias, device, dtype)
         tracked = track_running_stats
         kind = dtype or np.float32
         self.register_buffer(
@@ -86,8 +86,10 @@ class _BatchNorm(_WithStatistics):
         track_running_stats=True,
         device=None,
         dtype=None,
+        *,
+        bias=True,
     ):
-        self._build(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        self._build(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def _count_batch(self):
         """One more batch seen; how far its statistics move the running ones."""
@@ -147,8 +149,10 @@ class _InstanceNorm(_WithStatistics):
         track_running_stats=False,
         device=None,
         dtype=None,
+        *,
+        bias=True,
     ):
-        self._build(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        self._build(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, x, slope=None):
         self._check(x)
@@ -228,7 +232,9 @@ class GroupNorm(_Normalisation):
     (20, 6, 10, 10)
     """
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None):
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True
+    ):
         if num_channels % num_groups:
             raise ValueError(
                 f"GroupNorm: {num_groups} groups do not divide {num_channels} channels"
@@ -239,7 +245,7 @@ class GroupNorm(_Normalisation):
             eps,
             affine,
         )
-        self._affine((num_channels,), affine, affine, device, dtype)
+        self._affine((num_channels,), affine, affine and bias, device, dtype)
 
     def forward(self, x):
         if x.ndim < 2 or x.shape[1] != self.num_channels:
@@ -250,3 +256,24 @@ class GroupNorm(_Normalisation):
 
     def extra_repr(self):
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class RMSNorm(_Normalisation):
+    """γ·x/√(mean(x²) + eps) over the last axes; eps is the type's machine epsilon unless given."""
+
+    def __init__(
+        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+    ):
+        shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
+        self._affine(shape, elementwise_affine, False, device, dtype)
+
+    def forward(self, x):
+        return ops.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self):
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )

@@ -1,156 +1,105 @@
-"""Layers that pool, enlarge, rearrange or pad images (N, C, H, W)."""
+"""Layers that pool: the largest or the mean of windows or cells; (N, C, L) or (N, C, H, W)."""
+
+from functools import partial
 
 from .. import ops
+from .layer import REQUIRED, layer
 from .module import Module
 
 
-class MaxPool2d(Module):
+class _Pool(Module):
+    _pool = None
+
+    def _build(self, kernel_size, stride, **settings):
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self._settings = ("kernel_size", "stride", *settings)
+
+    def forward(self, x):
+        return self._pool(x, **{name: getattr(self, name) for name in self._settings})
+
+    def extra_repr(self):
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _MaxPool(_Pool):
+    def __init__(
+        self, kernel_size, stride=None, padding=0, dilation=1, return_indices=False,
+        ceil_mode=False,
+    ):  # fmt: skip
+        self._build(
+            kernel_size, stride, padding=padding, dilation=dilation,
+            return_indices=return_indices, ceil_mode=ceil_mode,
+        )  # fmt: skip
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of a signal; see MaxPool2d."""
+
+    _pool = staticmethod(ops.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
     """The largest element of each window; the stride is the window's size unless given.
+
+    With `ceil_mode` a last window may reach over the edge; with `return_indices` comes also where
+    in the image each of them was.
 
     >>> MaxPool2d(3, stride=2)(ops.randn(2, 16, 50, 32)).shape
     (2, 16, 24, 15)
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0):
-        self.kernel_size, self.stride, self.padding = (
-            kernel_size,
-            kernel_size if stride is None else stride,
-            padding,
-        )
-
-    def forward(self, x):
-        return ops.max_pool2d(x, self.kernel_size, self.stride, self.padding)
-
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    _pool = staticmethod(ops.max_pool2d)
 
 
-class AvgPool2d(Module):
-    """The mean of each window; the stride is the window's size unless given."""
+class AvgPool1d(_Pool):
+    """The mean of each window of a signal; see AvgPool2d."""
 
-    def __init__(self, kernel_size, stride=None, padding=0, *, count_include_pad=True):
-        self.kernel_size, self.stride, self.padding = (
-            kernel_size,
-            kernel_size if stride is None else stride,
-            padding,
-        )
-        self.count_include_pad = count_include_pad
+    _pool = staticmethod(ops.avg_pool1d)
 
-    def forward(self, x):
-        return ops.avg_pool2d(
-            x, self.kernel_size, self.stride, self.padding,
-            count_include_pad=self.count_include_pad,
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+    ):
+        self._build(
+            kernel_size, stride, padding=padding, ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad,
         )  # fmt: skip
 
-    def extra_repr(self):
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
+class AvgPool2d(_Pool):
+    """The mean of each window; the stride is the window's size unless given.
 
-class AdaptiveAvgPool2d(Module):
-    """The mean over a grid of `output_size` cells, for images of any size."""
-
-    def __init__(self, output_size):
-        self.output_size = output_size
-
-    def forward(self, x):
-        return ops.adaptive_avg_pool2d(x, self.output_size)
-
-    def extra_repr(self):
-        return f"output_size={self.output_size}"
-
-
-class Upsample(Module):
-    """Enlarged to `size` or by `scale_factor`; mode "nearest" or "bilinear".
-
-    >>> Upsample(scale_factor=2)(ops.randn(1, 3, 4, 4)).shape
-    (1, 3, 8, 8)
+    `divisor_override` takes the place of the number of elements; without `count_include_pad` the
+    padding is not among them.
     """
 
-    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None):
-        self.size, self.scale_factor, self.mode, self.align_corners = (
-            size,
-            scale_factor,
-            mode,
-            align_corners,
-        )
+    _pool = staticmethod(ops.avg_pool2d)
 
-    def forward(self, x):
-        return ops.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
-
-    def extra_repr(self):
-        by = (
-            f"size={self.size}"
-            if self.scale_factor is None
-            else f"scale_factor={self.scale_factor}"
-        )
-        return f"{by}, mode={self.mode!r}"
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+        divisor_override=None,
+    ):  # fmt: skip
+        self._build(
+            kernel_size, stride, padding=padding, ceil_mode=ceil_mode,
+            count_include_pad=count_include_pad, divisor_override=divisor_override,
+        )  # fmt: skip
 
 
-class PixelShuffle(Module):
-    """(N, C·r², H, W) → (N, C, H·r, W·r): channels become pixels."""
-
-    def __init__(self, upscale_factor):
-        self.upscale_factor = upscale_factor
-
-    def forward(self, x):
-        return ops.pixel_shuffle(x, self.upscale_factor)
-
-    def extra_repr(self):
-        return f"upscale_factor={self.upscale_factor}"
-
-
-class PixelUnshuffle(Module):
-    """(N, C, H·r, W·r) → (N, C·r², H, W): pixels become channels."""
-
-    def __init__(self, downscale_factor):
-        self.downscale_factor = downscale_factor
-
-    def forward(self, x):
-        return ops.pixel_unshuffle(x, self.downscale_factor)
-
-    def extra_repr(self):
-        return f"downscale_factor={self.downscale_factor}"
-
-
-class _Pad2d(Module):
-    """`padding` is one width for all sides, or (left, right, top, bottom)."""
-
-    mode: str
-
-    def __init__(self, padding):
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
-        if len(self.padding) != 4 or not all(isinstance(n, int) for n in self.padding):
-            raise ValueError(
-                f"{type(self).__name__}: expected one width or (left, right, top, bottom), got "
-                f"{padding!r}"
-            )
-
-    def forward(self, x):
-        if x.ndim < 3:
-            raise ValueError(f"{type(self).__name__}: expected (N, C, H, W), got shape {x.shape}")
-        return ops.pad(x, self.padding, self.mode)
-
-    def extra_repr(self):
-        return str(self.padding)
-
-
-class ReflectionPad2d(_Pad2d):
-    """Borders mirrored, the edge itself not repeated.
-
-    >>> ReflectionPad2d((1, 0, 0, 0))(ops.arange(3).reshape(1, 1, 1, 3)).tolist()
-    [[[[1, 0, 1, 2]]]]
-    """
-
-    mode = "reflect"
-
-
-class ReplicationPad2d(_Pad2d):
-    """The edge repeated."""
-
-    mode = "replicate"
-
-
-class ZeroPad2d(_Pad2d):
-    """Zeros added around."""
-
-    mode = "constant"
+_cells = partial(layer, __name__, output_size=REQUIRED)
+AdaptiveAvgPool1d = _cells(
+    "AdaptiveAvgPool1d", ops.adaptive_avg_pool1d, "The mean of each of `output_size` pieces."
+)
+AdaptiveAvgPool2d = _cells(
+    "AdaptiveAvgPool2d", ops.adaptive_avg_pool2d,
+    "The mean over a grid of `output_size` cells, for images of any size.",
+)  # fmt: skip
+AdaptiveMaxPool1d = _cells(
+    "AdaptiveMaxPool1d", ops.adaptive_max_pool1d, "The largest of each of `output_size` pieces.",
+    return_indices=False,
+)  # fmt: skip
+AdaptiveMaxPool2d = _cells(
+    "AdaptiveMaxPool2d", ops.adaptive_max_pool2d,
+    "The largest element of each cell of a grid of `output_size`.", return_indices=False,
+)  # fmt: skip

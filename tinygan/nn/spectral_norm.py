@@ -10,7 +10,7 @@ that is what keeps the layer's Lipschitz constant at 1 during training.
 from .. import ops
 from ..autograd import no_grad
 from ..backend import stream
-from .conv import ConvTranspose2d
+from .conv import ConvTranspose1d, ConvTranspose2d
 from .module import Module
 from .reparametrize import Reparametrization, remove
 
@@ -67,7 +67,7 @@ def spectral_norm(
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
     if dim is None:
-        dim = 1 if isinstance(module, ConvTranspose2d) else 0
+        dim = 1 if isinstance(module, ConvTranspose1d | ConvTranspose2d) else 0
     norm = _SpectralNorm(name, n_power_iterations, eps, dim)
     weight = norm.take(module)
     if weight.ndim < 2:
