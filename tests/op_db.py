@@ -28,6 +28,9 @@ OTHER_SAMPLES = 6
 CALLS = {  # PyTorch's name: ours, where it is not simply the function or method of that name
     "T": lambda x: x.T,
     "mT": lambda x: x.mT,
+    "einsum": lambda operands, equation: tg.einsum(equation, operands),
+    "where": lambda x, condition, y: tg.where(condition, x, y),
+    "zero_": lambda x: x.detach().clone().zero_(),
     "__radd__": lambda x, y: y + x,
     "__rand__": lambda x, y: y & x,
     "__rdiv__": lambda x, y: y / x,
@@ -179,7 +182,8 @@ def derivatives(out, inputs, kind, grad, again):
     parts = [p for p in tensors_in(out, kind) if p.requires_grad]
     if not parts or not inputs:
         return [None] * len(inputs), [None] * len(inputs)
-    first = grad(weighted(parts), inputs, create_graph=again, allow_unused=True)
+    total = weighted(parts)
+    first = grad(total, inputs, create_graph=again, allow_unused=True, retain_graph=True)
     flowing = [g for g in first if g is not None and g.requires_grad]
     if not again or not flowing:
         return first, [None] * len(inputs)

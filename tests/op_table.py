@@ -42,6 +42,16 @@ def positive(*shape):
     return between(0.5, 2.0, *shape)
 
 
+def inside(*shape):
+    """Within (−1, 1)."""
+    return between(-0.8, 0.8, *shape)
+
+
+def beyond(*shape):
+    """Above 1."""
+    return between(1.3, 3.0, *shape)
+
+
 def apart(*shape):
     """Values well apart from each other and from 0, ±½ and ±1: for corners and extremes."""
 
@@ -172,6 +182,8 @@ for x, y in PAIRS:
     row("minimum", [apart(*x), between(-0.02, 0.02, *y)], numpy=np.minimum)
     row("where", [mask(3) if 0 in x or y == (2, 1) else mask(2, 3), x, y], numpy=np.where)
     row("remainder", [between(2.1, 2.9, *x), between(0.9, 1.02, *y)], numpy=np.remainder)
+    row("logaddexp", [x, y], numpy=np.logaddexp)
+    row("atan2", [positive(*x), y], numpy=np.arctan2)
 row("add", [(2, 3)], via=lambda m, x: 2 + x + 1.5 + np.float64(1), numpy=lambda x: x + 4.5)
 row("sub", [(2, 3)], via=lambda m, x: 2 - (x - 1.5), numpy=lambda x: 3.5 - x)
 row("mul", [(2, 3)], via=lambda m, x: 2 * x * 1.5, numpy=lambda x: x * 3)
@@ -189,6 +201,7 @@ row(
     "pow", [(2, 3)], via=lambda m, x: x**2 + x**3 + x**1 + x**0, numpy=lambda x: x**2 + x**3 + x + 1
 )
 row("pow", [(2, 3)], via=lambda m, x: 2.0**x, numpy=lambda x: 2.0**x)
+row("pow", [(2, 3)], via=lambda m, x: m.pow(0.1, x), numpy=lambda x: 0.1**x)
 row("pow", [exactly([0.0, 1.0, 2.0])], via=lambda m, x: x**3, numpy=lambda x: x**3)
 row(
     "where",
@@ -214,6 +227,8 @@ row("div", [positive(2, 3)], via=lambda m, x: x / (x + x), numpy=lambda x: x * 0
 # -- functions of one number ----------------------------------------------------------------------
 
 _relu = lambda x: np.maximum(x, 0)
+_softmax = lambda x, dim: scipy.special.softmax(x, dim) if x.ndim else np.ones(())
+_log_softmax = lambda x, dim: scipy.special.log_softmax(x, dim) if x.ndim else x * 0
 _sigmoid = scipy.special.expit
 
 UNARY = {
@@ -231,8 +246,23 @@ UNARY = {
     "rsqrt": (positive, lambda x: 1 / np.sqrt(x)),
     "square": (normal, np.square),
     "reciprocal": (positive, np.reciprocal),
+    "exp2": (normal, np.exp2),
+    "log2": (positive, np.log2),
+    "log10": (positive, np.log10),
     "sin": (normal, np.sin),
     "cos": (normal, np.cos),
+    "tan": (inside, np.tan),
+    "asin": (inside, np.arcsin),
+    "acos": (inside, np.arccos),
+    "atan": (normal, np.arctan),
+    "sinh": (normal, np.sinh),
+    "cosh": (normal, np.cosh),
+    "asinh": (normal, np.arcsinh),
+    "acosh": (beyond, np.arccosh),
+    "atanh": (inside, np.arctanh),
+    "trunc": (apart, np.trunc),
+    "frac": (apart, lambda x: x - np.trunc(x)),
+    "nan_to_num": (normal, lambda x: x),
     "tanh": (normal, np.tanh),
     "erf": (normal, scipy.special.erf),
     "sigmoid": (normal, _sigmoid),
@@ -250,11 +280,17 @@ row("leaky_relu", [apart(3, 4)], negative_slope=0.2)
 row("leaky_relu", [apart(3, 4)], negative_slope=1.5)
 row("elu", [apart(3, 4)], alpha=0.7)
 row("elu", [exactly([0.0, -0.3, 0.3])], order=1)
+row(
+    "nan_to_num", [exactly([np.nan, -np.inf, 0.3])], nan=2.0, neginf=-5.0, order=0,
+    numpy=lambda x: np.nan_to_num(x, nan=2.0, neginf=-5.0),
+)  # fmt: skip
 row("gelu", [(3, 4)], approximate="tanh")
 row("clamp", [apart(3, 4)], min=-0.3, max=0.4)
 row("clamp", [apart(3, 4)], min=-0.3)
 row("clamp", [apart(3, 4)], max=0.4)
 row("clamp", [apart()], max=0.4)
+row("clamp", [apart(3, 4), between(-0.42, -0.38, 4), between(0.35, 0.4, 3, 1)])
+row("clamp", [apart(3, 4)], via=lambda m, x: m.clamp(x, max=m.zeros_like(x[0])))
 row("softplus", [exactly([-800.0, -30.0, 0.0, 30.0, 800.0])], numpy=lambda x: np.logaddexp(x, 0))
 row("sigmoid", [exactly([-750.0, -30.0, 0.0, 30.0, 800.0])], numpy=_sigmoid)
 
@@ -325,10 +361,19 @@ for dim in [0, -1]:
         numpy=lambda x, dim=dim: (np.sort(x, dim), np.argsort(x, dim)),
     )
 row("softmax", [(2, 3, 4)], dim=1)
+for shape in [(), (3,), (3, 4), (2, 3, 4), (2, 3, 2, 2)]:  # as PyTorch: axis 0 or 1, by ndim
+    axis = 0 if len(shape) in (0, 1, 3) else 1
+    row("softmax", [shape], numpy=lambda x, d=axis: _softmax(x, d))
+    row("log_softmax", [shape], numpy=lambda x, d=axis: _log_softmax(x, d))
+for dim in [0, -1]:
+    row("cumprod", [(3, 4)], dim=dim, syncs=True, numpy=lambda x, d=dim: x.cumprod(d))
+row("cumprod", [exactly([[1.0, 0.0, 2.0, 3.0, 0.0], [1, 2, 3, 0, 4]])], dim=1, syncs=True)
+row("cumprod", [()], dim=0, syncs=True)
 row("log_softmax", [exactly([[1000.0, 0.0, -1000.0]])], dim=1)
 row("softmax", [()], dim=-1, numpy=lambda x: np.ones(()))
 row("log_softmax", [()], dim=-1, numpy=lambda x: np.zeros(()))
 row("cumsum", [()], dim=0)
+row("sum", [(2, 3)], dim=(), numpy=lambda x: x.sum())
 row("cumsum", [(0, 3)], dim=0)
 row("sort", [apart(3, 4)], descending=True, syncs=True)
 row("sort", [apart(0, 4)], syncs=True)
@@ -427,6 +472,13 @@ for mode in ["constant", "reflect", "replicate"]:
 row("pad", [(2, 3)], pad=(1, 0), value=2.5)
 row("pad", [(2, 3)], via=lambda m, x: m.pad(x, (-1, 1, 0, 2), value=1.0))
 row("pad", [(0, 3)], pad=(1, 1))
+for name in ["tril", "triu"]:
+    for shape, diagonal in [((3, 4), 0), ((2, 4, 3), -1), ((3, 3), 2), ((0, 3), 0)]:
+        row(name, [shape], diagonal=diagonal)
+row("diagonal", [(3, 4)])
+row("diagonal", [(2, 4, 3)], offset=-1, dim1=-1, dim2=1)
+row("diag", [(3,)], diagonal=1)
+row("diag", [(3, 4)], diagonal=-1)
 row("pixel_shuffle", [(2, 8, 2, 3)], upscale_factor=2)
 row("pixel_unshuffle", [(2, 2, 4, 6)], downscale_factor=2)
 
@@ -462,6 +514,18 @@ row(
     via=lambda m, x, i, s: m.scatter_add(x, 1, i, s),
     syncs=True,
 )
+row("gather", [(), labels(1, (1,))], via=lambda m, x, i: m.gather(x, 0, i))
+row(
+    "scatter",
+    [(3, 4), exactly([[0, 2], [1, 0]]), (2, 3)],
+    via=lambda m, x, i, s: m.scatter(x, 0, i, s),
+    syncs=True,
+)
+row("scatter", [(3, 4), labels(4, (3, 1))], via=lambda m, x, i: m.scatter(x, 1, i, 0.5), syncs=True)
+row("masked_fill", [(3, 4), mask(4)], via=lambda m, x, i: x.masked_fill(i, -9.0))
+row("masked_fill", [(3, 4), mask(3, 1), ()], via=lambda m, x, i, v: x.masked_fill(i, v))
+row("masked_select", [(3, 4), mask(3, 4)], syncs=True)
+row("masked_select", [(4,), mask(3, 4)], syncs=True)
 row("take", [(3, 4), labels(12, (2, 2), low=-12)], numpy=lambda x, i: x.ravel()[i])
 row("index_select", [(3, 4), labels(4, (5,))], via=lambda m, x, i: m.index_select(x, 1, i))
 row("embedding", [labels(5, (2, 3)), (5, 4)], syncs=True)
@@ -901,9 +965,10 @@ row("to", [(2, 3)], via=lambda m, x: x.to(x.dtype), numpy=lambda x: x)
 # -- what has no derivative -----------------------------------------------------------------------
 
 NOT_DIFFERENTIABLE = {
-    "all", "any", "arange", "argmax", "argmin", "argsort", "empty", "eq", "eye", "floor_divide",
-    "from_dlpack", "from_numpy", "full", "full_like", "ge", "gt", "isfinite", "isnan", "le",
-    "linspace", "logical_and", "logical_not", "logical_or", "lt", "ne", "one_hot", "ones",
-    "ones_like", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor",
-    "zeros", "zeros_like",
+    "all", "any", "arange", "argmax", "argmin", "argsort", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "empty", "eq", "eye",
+    "floor_divide", "from_dlpack", "from_numpy", "full", "full_like", "ge", "gt", "isfinite",
+    "isinf", "isnan", "le", "linspace", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "lt", "ne", "one_hot", "ones", "ones_like", "rand", "rand_like", "randint",
+    "randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like",
 }  # fmt: skip

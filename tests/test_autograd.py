@@ -409,7 +409,7 @@ def changed_before_backward(make, change):
         (lambda t: t.clamp_(0, 1), "clamp_"),
         (lambda t: t.normal_(), "normal_"),
         (lambda t: t.__setitem__(0, 5.0), "setitem"),
-        (lambda t: t.index_add_([0], tg.ones(1)), "index_add_"),
+        (lambda t: t.index_add_(0, [0], tg.ones(1)), "index_add_"),
         (lambda t: t.reshape(3, 1)[1:].add_(1), "add_"),  # through views of views
         (lambda t: t[0].add_(1), "add_"),
         (lambda t: t.detach().copy_(tg.zeros(3)), "copy_"),
@@ -541,7 +541,7 @@ def test_elements_and_slices_can_be_written():
 
 def test_index_add_counts_repeated_indices():
     x = tg.zeros(3)
-    x.index_add_([0, 0, 2], tg.ones(3))
+    x.index_add_(0, [0, 0, 2], tg.ones(3))
     assert values(x) == [2, 0, 1]
 
 
@@ -1213,7 +1213,7 @@ ERRORS = [
     ),
     (lambda: tg.from_numpy([1.0]), TypeError, "from_numpy: expected a NumPy array, got list"),
     (lambda: -tg.tensor([True]), TypeError, r"neg\(\(1,\) bool\): "),
-    (lambda: tg.tensor([True]).sign(), TypeError, r"sign\(\(1,\) bool\): "),
+    (lambda: tg.tensor([True]) - tg.tensor([True]), TypeError, r"sub\(\(1,\) bool, "),
     (lambda: tg.sigmoid("a"), TypeError, "cannot hold"),
     (lambda: tg.manual_seed(-1), ValueError, "manual_seed: expected a whole number >= 0, got -1"),
     (lambda: x23.squeeze(5), IndexError, "squeeze: dim 5 is out of range"),

@@ -127,7 +127,7 @@ def test_in_place_writes_on_a_device(strict):
     x[[2, 2], [0, 1]] = 7.0
     x[np.array([2]), -1] = 4.0
     x[x == 1] = 0.0
-    x.index_add_([0, 0], tg.ones(2, 4, device="cuda"))
+    x.index_add_(0, [0, 0], tg.ones(2, 4, device="cuda"))
     x.copy_(x * 2)
     assert x.tolist() == [[4, 4, 4, 4], [6, 6, 10, 12], [14, 14, 6, 8]]
     x.zero_()

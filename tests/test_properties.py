@@ -91,7 +91,10 @@ def test_indexing_reads_writes_and_differentiates_as_in_numpy(data):
 def test_reductions_over_any_axes(data):
     x = leaf(data.draw(filled))
     dims = (
-        data.draw(st.none() | st.sets(st.integers(-x.ndim, x.ndim - 1), max_size=x.ndim).map(tuple))
+        data.draw(
+            st.none()
+            | st.sets(st.integers(-x.ndim, x.ndim - 1), min_size=1, max_size=x.ndim).map(tuple)
+        )
         if x.ndim
         else None
     )

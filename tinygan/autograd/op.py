@@ -92,7 +92,7 @@ class Op:
                 run = watcher.wrap_forward(self, run)
         try:
             result = run(xp, *arrays, **keywords) if keywords else run(xp, *arrays)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise explained(self, arrays, error) from error
         if self.saves:
             result, saved = result

@@ -28,9 +28,9 @@ from ..autograd.mode import no_grad
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..nn import functional
-from . import functions
+from . import functions, making, spellings
 from .layer_signatures import LAYER_SIGNATURES
-from .signatures import SIGNATURES
+from .signatures import FUNCTIONS, METHODS
 
 ADAPTORS = {}
 
@@ -209,15 +209,44 @@ def _serve(keyword, value, run):
     return lambda given: ADAPTORS[keyword](run, given, value)
 
 
+_NO_METHODS = {"empty_like", "randint_like"}
+
+
 def install(face: dict) -> None:
     """Put the functions where the core's stand: on the public face, in nn.functional, on Tensor."""
-    for signature in SIGNATURES + LAYER_SIGNATURES:
+    for signature in FUNCTIONS + LAYER_SIGNATURES:
         name = signature.partition("(")[0]
         core = getattr(ops, name, None)
-        function = spoken(signature, getattr(functions, name, core))
-        for place in (face, vars(functional)):
-            if place.get(name) is core:
-                place[name] = function
+        function = spoken(signature, _found(name))
+        _put(name, core, function, face, vars(functional))
         for method, attached in list(vars(Tensor).items()):
-            if attached is core and core is not None:
+            if core is not None and attached is core:
                 setattr(Tensor, method, function)
+        method = "(input" in signature and name not in _NO_METHODS and not hasattr(Tensor, name)
+        if core is None and method:
+            setattr(Tensor, name, function)
+    for signature in METHODS:
+        name = signature.partition("(")[0]
+        setattr(Tensor, name, spoken(signature, _found(name)))
+    for name, function in (functions.CASTS | {"to": functions.to}).items():
+        setattr(Tensor, name, function)
+    for alias, name in spellings.ALIASES.items():
+        if name in face:
+            face[alias] = face[name]
+        if hasattr(Tensor, name):
+            setattr(Tensor, alias, getattr(Tensor, name))
+
+
+def _found(name):
+    """The function of this name: the dialect's own before the core's."""
+    for place in (functions, spellings, making, ops, ops.inplace):
+        if hasattr(place, name):
+            return getattr(place, name)
+    raise NameError(f"{name}: in the list of signatures, but nobody has such a function")
+
+
+def _put(name, core, function, face, functional):
+    if core is None or face.get(name) is core:
+        face[name] = function
+    if core is not None and functional.get(name) is core:
+        functional[name] = function

@@ -3,6 +3,8 @@
 Where a name of PyTorch's is also the core's, the function here takes its place on the public face.
 """
 
+import numpy as np
+
 from .. import ops
 from ..autograd.tensor import Tensor
 
@@ -58,10 +60,83 @@ def _extreme(of_one, of_two):
 max, min = _extreme(ops.max, ops.maximum), _extreme(ops.min, ops.minimum)
 
 
-def randint(low=0, high=None, size=None, *, generator=None, device=None):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None):
     """Whole numbers low … high-1 in a tensor of shape `size`; `low` is 0 where it is left out."""
     if size is None:  # randint(10, (2, 3))
         low, high, size = 0, low, high
     elif high is None:  # randint(10, size=(2, 3))
         low, high = 0, low
-    return ops.randint(low, high, size, device, generator)
+    return ops.randint(low, high, size, device, generator).to(dtype=dtype or np.dtype("int64"))
+
+
+def to(
+    input, *targets, device=None, dtype=None, non_blocking=False, copy=False, memory_format=None
+):
+    """On another device and/or with another dtype: `x.to("cuda")`, `x.to("cpu", float64, True)`."""
+    flags = [t for t in targets if isinstance(t, bool)]  # non_blocking, copy
+    targets = [t for t in targets if not isinstance(t, bool) and t is not None]
+    out = ops.to(input, *targets, device=device, dtype=dtype)
+    return ops.clone(input) if out is input and (copy or (len(flags) > 1 and flags[1])) else out
+
+
+def type(input, dtype=None, non_blocking=False):
+    """The tensor with another dtype, also by an old name: `x.type("torch.FloatTensor")`. Without
+    one, that name of its own.
+    """
+    if dtype is None:
+        place = "torch." if input.device.type == "cpu" else "torch.cuda."
+        return place + _TYPE_NAMES[str(input.dtype)]
+    if isinstance(dtype, str) and dtype.endswith("Tensor"):
+        names = {name: kind for kind, name in _TYPE_NAMES.items()}
+        where = "cuda" if "cuda" in dtype else "cpu"
+        return ops.to(input, device=where, dtype=names[dtype.rpartition(".")[2]])
+    return ops.to(input, dtype=np.dtype(dtype), device=getattr(dtype, "device", None))
+
+
+_TYPE_NAMES = {
+    "float16": "HalfTensor", "float32": "FloatTensor", "float64": "DoubleTensor",
+    "uint8": "ByteTensor", "int8": "CharTensor", "int16": "ShortTensor", "int32": "IntTensor",
+    "int64": "LongTensor", "bool": "BoolTensor",
+}  # fmt: skip
+
+
+def type_as(input, other):
+    """In the dtype and on the device of `other`."""
+    return ops.to(input, other)
+
+
+def _cast(name):
+    return lambda input, memory_format=None: ops.to(input, dtype=name)
+
+
+CASTS = {
+    "half": "float16", "float": "float32", "double": "float64", "byte": "uint8", "char": "int8",
+    "short": "int16", "int": "int32", "long": "int64", "bool": "bool",
+}  # fmt: skip
+CASTS = {method: _cast(dtype) for method, dtype in CASTS.items()}
+
+
+def where(condition, input=None, other=None):
+    """`input` where the condition holds, else `other`; with the condition alone, the indices of
+    what is true, one tensor for each axis.
+    """
+    if input is None:
+        return tuple(Tensor(part) for part in condition.array.nonzero())
+    return ops.where(condition, input, other)
+
+
+def einsum(equation, *operands):
+    """Einstein summation; the operands may stand in a list."""
+    several = len(operands) == 1 and isinstance(operands[0], list | tuple)
+    return ops.einsum(equation, *(operands[0] if several else operands))
+
+
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """`src`, or the number `value`, put or, with reduce="add", added at the places of `index`."""
+    src = value if src is None else src
+    if reduce is None:
+        return ops.scatter(input, dim, index, src)
+    if reduce != "add":
+        raise ValueError(f"scatter: expected reduce None or 'add', got {reduce!r}")
+    src = src if isinstance(src, Tensor) else ops.full(index.shape, src, input.dtype, input.device)
+    return ops.scatter_add(input, dim, index, src)

@@ -21,6 +21,7 @@ from .pool import *  # noqa: F403
 from .reduce import *  # noqa: F403
 from .resize import *  # noqa: F403
 from .shape import *  # noqa: F403
+from .sorting import *  # noqa: F403
 
 __all__ = [
     name

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ..autograd.op import Op
+from ..autograd.operands import result_dtype
 from ..autograd.tensor import Tensor, as_array
 from ..backend.device import kernels
 from ..backend.lazy import special
@@ -66,12 +67,17 @@ def _share(x, y):
 
 
 def pow(x, exponent):
-    """x to the power `exponent`, a number or a tensor.
+    """x to the power `exponent`; either may be a number, the other a tensor.
 
     Differentiable by both; d/d exponent is taken as 0 where x is 0.
     """
-    exponent = _plain_number(exponent)
-    if isinstance(exponent, int | float):
+    x, exponent = _plain_number(x), _plain_number(exponent)
+    if isinstance(x, int | float):  # as a tensor, so that log x is as accurate as the result
+        dtype = result_dtype([x, exponent])
+        x = Tensor(as_array(np.asarray(x).astype(dtype), where=exponent.device))
+    if isinstance(exponent, int) and exponent < 0 and not x.is_floating_point():
+        x = x.to(np.dtype("float32"))
+    if isinstance(exponent, int | float) and x.is_floating_point():
         return square(x) if exponent == 2 else _power(x, exponent=exponent)
     return _power_of_tensors(x, exponent)
 
@@ -81,14 +87,8 @@ def _plain_number(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _raise(xp, x, *, exponent):
-    if x.dtype.kind != "f" and (exponent < 0 or isinstance(exponent, float)):
-        x = x.astype(xp.float32)
-    return xp.power(x, exponent)
-
-
 _power = Op(
-    "pow", _raise, quiet=True,
+    "pow", lambda xp, x, *, exponent: xp.power(x, exponent), quiet=True,
     x=lambda g, x, exponent: g * (x**(exponent - 1) * exponent) if exponent != 0 else g * 0.0,
 )  # fmt: skip
 _power_of_tensors = _binary(
@@ -108,28 +108,61 @@ sqrt = _singular(
 )
 rsqrt = _singular("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
 square = _binary("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
+exp2 = _singular("exp2", lambda xp, x: xp.exp2(x), x=lambda g, out: g * (out * math.log(2.0)))
+log2 = _singular("log2", lambda xp, x: xp.log2(x), x=lambda g, x: g / (x * math.log(2.0)))
+log10 = _singular("log10", lambda xp, x: xp.log10(x), x=lambda g, x: g / (x * math.log(10.0)))
+logaddexp = _binary(
+    "logaddexp", lambda xp, x, y: xp.logaddexp(x, y), floating=True, quiet=True,
+    x=lambda g, x, y: g * sigmoid(x - y), y=lambda g, x, y: g * sigmoid(y - x),
+)  # fmt: skip
 reciprocal = _singular(
     "reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out)
 )
-sin = _unary("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
-cos = _unary("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
 tanh = _unary("tanh", lambda xp, x: kernels(x).tanh(x), x=lambda g, out: _tanh_gradient(g, out))
 _tanh_gradient = _binary(
     "tanh_gradient", lambda xp, g, y: kernels(g).tanh_gradient(g, y),
     g=lambda g, y: _tanh_gradient(g, y), y=lambda g_, g, y: g_ * g * (y * -2.0),
 )  # fmt: skip
 erf = _unary(
-    "erf", lambda xp, x: special(xp).erf(x),
+    "erf", lambda xp, x: special(xp).erf(x).astype(x.dtype),
     x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
 )  # fmt: skip
+
+# -- angles ----------------------------------------------------------------------------------------
+
+sin = _singular("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
+cos = _singular("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
+tan = _singular("tan", lambda xp, x: xp.tan(x), x=lambda g, out: g * (out * out + 1.0))
+asin = _singular(
+    "asin", lambda xp, x: xp.arcsin(x), x=lambda g, x: g * _inverse_or_zero(sqrt(1.0 - x * x))
+)
+acos = _singular(
+    "acos", lambda xp, x: xp.arccos(x), x=lambda g, x: -g * _inverse_or_zero(sqrt(1.0 - x * x))
+)
+atan = _singular("atan", lambda xp, x: xp.arctan(x), x=lambda g, x: g / (x * x + 1.0))
+atan2 = _binary(
+    "atan2", lambda xp, y, x: xp.arctan2(y, x), floating=True,
+    y=lambda g, y, x: g * (x * _inverse_or_zero(x * x + y * y)),
+    x=lambda g, y, x: -g * (y * _inverse_or_zero(x * x + y * y)),
+)  # fmt: skip
+sinh = _singular("sinh", lambda xp, x: xp.sinh(x), x=lambda g, x: g * cosh(x))
+cosh = _singular("cosh", lambda xp, x: xp.cosh(x), x=lambda g, x: g * sinh(x))
+asinh = _singular("asinh", lambda xp, x: xp.arcsinh(x), x=lambda g, x: g * rsqrt(x * x + 1.0))
+acosh = _singular(
+    "acosh", lambda xp, x: xp.arccosh(x), x=lambda g, x: g * _inverse_or_zero(sqrt(x * x - 1.0))
+)
+atanh = _singular(
+    "atanh", lambda xp, x: xp.arctanh(x), x=lambda g, x: g * _inverse_or_zero(1.0 - x * x)
+)
 
 # -- signs and corners -----------------------------------------------------------------------------
 
 abs = _binary("abs", lambda xp, x: xp.abs(x), x=lambda g, x: g * sign(x))
-sign = _binary("sign", lambda xp, x: xp.sign(x), x=lambda g: g * 0.0)
+sign = _binary("sign", lambda xp, x: xp.sign(x) if x.dtype.kind != "b" else x, x=lambda g: g * 0.0)
 floor = _binary("floor", lambda xp, x: xp.floor(x), x=lambda g: g * 0.0)
 ceil = _binary("ceil", lambda xp, x: xp.ceil(x), x=lambda g: g * 0.0)
 round = _binary("round", lambda xp, x: xp.round(x), x=lambda g: g * 0.0)
+trunc = _binary("trunc", lambda xp, x: xp.trunc(x), x=lambda g: g * 0.0)
 _clamp = _binary(
     "clamp", lambda xp, x, *, low, high: xp.clip(x, low, high),
     x=lambda g, x, out: where(x == out, g, 0.0)
@@ -142,13 +175,30 @@ _where = _binary(
 
 
 def clamp(x, min=None, max=None):
-    """x limited to [min, max]; the gradient is 0 where it was cut."""
+    """x limited to [min, max], numbers or tensors; the gradient goes to the bound where it cuts."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max, or both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        x = x if min is None else where(x < min, min, x)
+        return x if max is None else where(x > max, max, x)
     min, max = _plain_number(min), _plain_number(max)
-    if (isinstance(min, float) or isinstance(max, float)) and not x.is_floating_point():
-        x = x.to(np.dtype("float32"))
-    return _clamp(x, low=min, high=max)
+    dtype = result_dtype([x, min, max])
+    return _clamp(x if x.dtype == dtype else x.to(dtype), low=min, high=max)
+
+
+def frac(x):
+    """What is behind the point: x − trunc(x)."""
+    return x - trunc(x)
+
+
+def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+    """NaN as `nan`, ±∞ as `posinf` and `neginf`, by default the largest and smallest number."""
+    if not x.is_floating_point():
+        return x.clone()
+    limits = np.finfo(x.dtype)
+    x = where(isnan(x), float(nan or 0.0), x)
+    x = where(x == math.inf, float(limits.max if posinf is None else posinf), x)
+    return where(x == -math.inf, float(limits.min if neginf is None else neginf), x)
 
 
 def where(condition, x, y):
@@ -191,7 +241,14 @@ def leaky_relu(x, negative_slope=0.01):
 
 def elu(x, alpha=1.0):
     """x where it is positive, alpha·(eˣ − 1) elsewhere."""
-    return where(x > 0, x, alpha * expm1(clamp(x, max=0.0)))
+    return _elu(x, alpha=alpha)
+
+
+_elu = _unary(
+    "elu",
+    lambda xp, x, *, alpha: xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))).astype(x.dtype),
+    x=lambda g, x, out, alpha: where(x < 0, g * (out + alpha), where(x > 0, g, g * alpha)),
+)
 
 
 def silu(x):
@@ -221,13 +278,24 @@ ge = _binary("ge", lambda xp, x, y: xp.greater_equal(x, y))
 logical_and = _binary("logical_and", lambda xp, x, y: xp.logical_and(x, y))
 logical_or = _binary("logical_or", lambda xp, x, y: xp.logical_or(x, y))
 logical_not = _binary("logical_not", lambda xp, x: xp.logical_not(x))
+logical_xor = _binary("logical_xor", lambda xp, x, y: xp.logical_xor(x, y))
+bitwise_and = _binary("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y))
+bitwise_or = _binary("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y))
+bitwise_xor = _binary("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y))
+bitwise_not = _binary("bitwise_not", lambda xp, x: xp.invert(x))
+bitwise_left_shift = _binary("bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y))
+bitwise_right_shift = _binary("bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y))
+isinf = _binary("isinf", lambda xp, x: xp.isinf(x))
 isnan = _binary("isnan", lambda xp, x: xp.isnan(x))
 isfinite = _binary("isfinite", lambda xp, x: xp.isfinite(x))
 
 __all__ = [
-    "abs", "add", "ceil", "clamp", "cos", "div", "elu", "eq", "erf", "exp", "expm1", "floor",
-    "floor_divide", "ge", "gelu", "gt", "isfinite", "isnan", "le", "leaky_relu", "log", "log1p",
-    "logical_and", "logical_not", "logical_or", "lt", "maximum", "minimum", "mul", "ne", "neg",
+    "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "ceil", "clamp", "cos", "cosh", "div", "elu", "eq", "erf", "exp", "exp2", "expm1", "floor",
+    "floor_divide", "frac", "ge", "gelu", "gt", "isfinite", "isinf", "isnan", "le",
+    "leaky_relu", "log", "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul", "nan_to_num", "ne", "neg",
     "pow", "reciprocal", "relu", "remainder", "round", "rsqrt", "sigmoid", "sign", "silu",
-    "sin", "softplus", "sqrt", "square", "sub", "tanh", "where",
+    "sin", "sinh", "softplus", "sqrt", "square", "sub", "tan", "tanh", "trunc", "where",
 ]  # fmt: skip

@@ -51,6 +51,18 @@ _pick = Op(
 _put = Op("put", _put_forward, g=lambda g, index: getitem(g, index))
 
 
+def _replaced(xp, x, y, *, index):
+    out = x.copy()
+    out[index] = y
+    return out
+
+
+_replace = Op(  # x with y in the places of `index`
+    "scatter", _replaced,
+    x=lambda g, index: _replace(g, 0.0, index=index), y=lambda g, index: getitem(g, index),
+)  # fmt: skip
+
+
 def getitem(x, index):
     """x[index] with slices, numbers, None, ..., integer arrays or boolean masks, as in NumPy."""
     index = tuple(_raw_index(x, part) for part in (index if isinstance(index, tuple) else (index,)))
@@ -107,7 +119,8 @@ def _along(name, x, dim, index):
         xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)
     ]
     if grid:
-        grid[dim] = index.array
+        index = to_device(index.array, device_of(x.array))
+        grid[dim] = index.copy()  # kept for backward, where writes to it would be felt
     return tuple(grid)
 
 
@@ -116,7 +129,33 @@ def gather(x, dim, index):
     index.
     """
     dim, index = axis_of("gather", dim, x.ndim), _integers("gather", index, x)
-    return getitem(x, _along("gather", x, dim, index)) if x.ndim else x.reshape(())
+    if not x.ndim:
+        return x.expand(index.shape)
+    return _pick(x, index=_along("gather", x, dim, index))
+
+
+def scatter(x, dim, index, src):
+    """x with src[i][j] in the place of [index[i][j]][j] for dim 0, and so on; src may be a
+    number.
+    """
+    dim, index = axis_of("scatter", dim, x.ndim), _integers("scatter", index, x)
+    full = _along("scatter", x, dim, index)
+    if isinstance(src, Tensor):
+        src = src[tuple(slice(0, n) for n in index.shape)].to(x.dtype)
+    return _replace(x, src, index=full)
+
+
+def masked_fill(x, mask, value):
+    """x with `value` wherever the mask is true; in x's dtype."""
+    if not x.is_floating_point() and isinstance(value, float) and value != int(value):
+        raise TypeError(f"masked_fill: {value} cannot be stored in a tensor of {x.dtype}")
+    return where(mask, value, x).to(x.dtype)
+
+
+def masked_select(x, mask):
+    """The elements of x, in order, where the mask is true; both broadcast."""
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return getitem(x.expand(shape), mask.expand(shape))
 
 
 def scatter_add(x, dim, index, src):
@@ -135,8 +174,10 @@ def take(x, index):
 
 def index_select(x, dim, index):
     """Whole slices along `dim`."""
-    dim = axis_of("index_select", dim, x.ndim)
-    return getitem(x, (slice(None),) * dim + (index,))
+    dim, index = axis_of("index_select", dim, x.ndim), _integers("index_select", index, x)
+    if not x.ndim:
+        return x.clone()
+    return getitem(x, (slice(None),) * dim + (index.reshape(-1),))
 
 
 def embedding(index, weight, padding_idx=None):
@@ -170,4 +211,7 @@ def one_hot(index, num_classes=-1):
     return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.int64))
 
 
-__all__ = ["embedding", "gather", "getitem", "index_select", "one_hot", "scatter_add", "take"]
+__all__ = [
+    "embedding", "gather", "getitem", "index_select", "masked_fill", "masked_select", "one_hot",
+    "scatter", "scatter_add", "take",
+]  # fmt: skip

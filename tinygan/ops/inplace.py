@@ -10,6 +10,7 @@ from ..backend.device import DeviceError, kernels
 from ..backend.random import stream
 from .elementwise import add, div, mul, sub
 from .index import _raw_index
+from .reduce import axis_of
 
 
 def _writable(x, name):
@@ -151,10 +152,11 @@ def setitem(self, index, value):
     self.mark_written("setitem")
 
 
-def index_add_(self, index, source):
-    """x[index] += source, where an index that occurs twice counts twice."""
-    array = _writable(self, "index_add_")
-    kernels(array).add_at(array, _raw_index(self, index), _value(self, source, "index_add_"))
+def index_add_(self, dim, index, source):
+    """x[index] += source along axis `dim`, where an index that occurs twice counts twice."""
+    array, dim = _writable(self, "index_add_"), axis_of("index_add_", dim, self.ndim)
+    places = (slice(None),) * dim + (_raw_index(self, index),)
+    kernels(array).add_at(array, places, _value(self, source, "index_add_"))
     return self.mark_written("index_add_")
 
 

@@ -5,7 +5,7 @@ method (`x.exp()`).
 from ..autograd.backward import backward
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from . import cast, create, elementwise, index, inplace, linalg, reduce, shape
+from . import cast, create, elementwise, index, inplace, linalg, reduce, shape, sorting
 from .elementwise import (
     add,
     div,
@@ -14,7 +14,6 @@ from .elementwise import (
     ge,
     gt,
     le,
-    logical_not,
     lt,
     mul,
     ne,
@@ -39,16 +38,24 @@ _operators = {
     "__truediv__": div,
     "__rtruediv__": _reversed(div),
     "__pow__": pow,
-    "__rpow__": lambda x, y: elementwise._power_of_tensors(Tensor(y).to(x), x),
+    "__rpow__": _reversed(pow),
     "__matmul__": linalg.matmul,
     "__rmatmul__": _reversed(linalg.matmul),
     "__neg__": neg,
     "__abs__": elementwise.abs,
     "__mod__": remainder,
     "__floordiv__": floor_divide,
-    "__invert__": logical_not,
-    "__and__": elementwise.logical_and,
-    "__or__": elementwise.logical_or,
+    "__rmod__": _reversed(remainder),
+    "__rfloordiv__": _reversed(floor_divide),
+    "__invert__": elementwise.bitwise_not,
+    "__and__": elementwise.bitwise_and,
+    "__rand__": elementwise.bitwise_and,
+    "__or__": elementwise.bitwise_or,
+    "__ror__": elementwise.bitwise_or,
+    "__xor__": elementwise.bitwise_xor,
+    "__rxor__": elementwise.bitwise_xor,
+    "__lshift__": elementwise.bitwise_left_shift,
+    "__rshift__": elementwise.bitwise_right_shift,
     "__eq__": eq,
     "__ne__": ne,
     "__lt__": lt,
@@ -74,7 +81,7 @@ def _attach():
         setattr(Tensor, name, _as_method(function))
     for name in _in_place:
         setattr(Tensor, name, getattr(inplace, name))
-    for module in (elementwise, reduce, shape, index, linalg, cast):
+    for module in (elementwise, reduce, sorting, shape, index, linalg, cast):
         for name in module.__all__:
             if name not in _not_methods:
                 setattr(Tensor, name, getattr(module, name))

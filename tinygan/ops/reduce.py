@@ -7,7 +7,6 @@ import math
 from collections import namedtuple
 
 from ..autograd.op import Op
-from ..autograd.tensor import Tensor
 from ..backend.device import array_module
 from .elementwise import _inverse_or_zero, exp, sqrt, square, where
 
@@ -16,8 +15,8 @@ Extreme = namedtuple("Extreme", "values indices")
 
 def axis_of(name, dim, ndim):
     """One axis as a number in 0 … ndim-1."""
-    if not isinstance(dim, int):
-        if not hasattr(dim, "__index__"):
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        if isinstance(dim, bool) or not hasattr(dim, "__index__"):
             raise TypeError(f"{name}: expected dim as a whole number, got {dim!r}")
         dim = dim.__index__()
     if not -max_(ndim, 1) <= dim < max_(ndim, 1):
@@ -26,8 +25,8 @@ def axis_of(name, dim, ndim):
 
 
 def axes_of(name, dim, ndim):
-    """Axes as a sorted tuple of numbers in 0 … ndim-1; all of them for None."""
-    if dim is None:
+    """Axes as a sorted tuple of numbers in 0 … ndim-1; all of them for None and for ()."""
+    if dim is None or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(ndim))
     axes = sorted(
         axis_of(name, d, ndim) for d in (dim if isinstance(dim, tuple | list) else (dim,))
@@ -62,8 +61,14 @@ def _keep(x, dims):
 
 # -- sums ------------------------------------------------------------------------------------------
 
+
+def _wide(x):
+    """The dtype of sums and products: whole numbers and booleans add up as int64."""
+    return x.dtype if x.dtype.kind == "f" else "int64"
+
+
 _sum = Op(
-    "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim),
+    "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim, dtype=_wide(x)),
     x=lambda g, x_shape, dims: _restore(g, shape=x_shape, dims=dims),
 )  # fmt: skip
 _mean = Op(
@@ -159,18 +164,42 @@ def _products_of_others(x, out, dims):
 
 
 _prod = Op(
-    "prod", lambda xp, x, *, dims, keepdim: xp.prod(x, axis=dims, keepdims=keepdim),
+    "prod", lambda xp, x, *, dims, keepdim: xp.prod(x, axis=dims, keepdims=keepdim, dtype=_wide(x)),
     x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _products_of_others(x, out, dims),
 )  # fmt: skip
 _cumsum = Op(
-    "cumsum", lambda xp, x, *, dim: xp.cumsum(x, axis=dim),
+    "cumsum", lambda xp, x, *, dim: xp.cumsum(x, axis=dim, dtype=_wide(x)),
     x=lambda g, dim: cumsum(g.flip(dim), dim).flip(dim),
+)  # fmt: skip
+_cumprod = Op(
+    "cumprod", lambda xp, x, *, dim: xp.cumprod(x, axis=dim, dtype=_wide(x)),
+    x=lambda g, x, out, dim: _cumprod_gradient(g, x, out, dim),
 )  # fmt: skip
 
 
 def cumsum(x, dim):
     """Running sums along `dim`."""
-    return _cumsum(x, dim=axis_of("cumsum", dim, x.ndim)) if x.ndim else x.clone()
+    dim = axis_of("cumsum", dim, x.ndim)
+    return _cumsum(x, dim=dim) if x.ndim else sum(x)
+
+
+def cumprod(x, dim):
+    """Running products along `dim`; exact derivatives also where elements are 0."""
+    dim = axis_of("cumprod", dim, x.ndim)
+    return _cumprod(x, dim=dim) if x.ndim else prod(x)
+
+
+def _cumprod_gradient(g, x, out, dim):
+    """Σ_{j ≥ i} g_j · out_j / x_i; where an element is 0, the products without x_i one by one."""
+    if (x.array != 0).all():
+        return cumsum((g * out).flip(dim), dim).flip(dim) / x
+    rows = x.transpose(dim, -1).unsqueeze(-2)
+    n = rows.shape[-1]
+    eye = array_module(x.array).eye(n, dtype=bool)
+    without = cumprod(where(eye, 1.0, rows.expand(*rows.shape[:-2], n, n)), -1)  # [i, j]: x_i is 1
+    later = array_module(x.array).tri(n, dtype=bool).T
+    share = where(later, without * g.transpose(dim, -1).unsqueeze(-2), 0.0)
+    return sum(share, -1).transpose(dim, -1)
 
 
 # -- extremes --------------------------------------------------------------------------------------
@@ -262,37 +291,6 @@ def any(x, dim=None, keepdim=False):
     return _any(x, dims=axes_of("any", dim, x.ndim), keepdim=keepdim)
 
 
-# -- sorting ---------------------------------------------------------------------------------------
-
-_argsort = Op("argsort", lambda xp, x, *, dim: xp.argsort(x, axis=dim, kind="stable"))
-
-
-def argsort(x, dim=-1, descending=False):
-    """The indices that sort along `dim`; equal elements keep their order."""
-    dim = axis_of("argsort", dim, x.ndim)
-    if not x.ndim:
-        return Tensor(x.array.astype("int64") * 0)
-    return _argsort(-x if descending else x, dim=dim)
-
-
-def sort(x, dim=-1, descending=False):
-    """A pair (sorted values, indices)."""
-    indices = argsort(x, dim, descending)
-    return Extreme(x.gather(dim, indices), indices)
-
-
-def topk(x, k, dim=-1, largest=True):
-    """The `k` largest (or smallest) values along `dim`, best first, and their indices."""
-    n = x.shape[axis_of("topk", dim, x.ndim)] if x.ndim else 1
-    if not 0 <= k <= n:
-        raise ValueError(
-            f"topk: expected 0 <= k <= {n} along dim {dim} of shape {x.shape}, got {k}"
-        )
-    indices = argsort(x, dim, descending=largest)
-    indices = indices.narrow(dim, 0, k) if x.ndim else indices
-    return Extreme(x.gather(dim, indices), indices)
-
-
 # -- log-sum-exp -----------------------------------------------------------------------------------
 
 
@@ -346,18 +344,25 @@ def logsumexp(x, dim=None, keepdim=False):
     return _logsumexp(x, dims=axes_of("logsumexp", dim, x.ndim), keepdim=keepdim)
 
 
-def softmax(x, dim=-1):
+def softmax(x, dim=None):
     """exp(x) / Σ exp(x) along `dim`."""
-    return _softmax(x, dim=axis_of("softmax", dim, x.ndim)) if x.ndim else x * 0.0 + 1.0
+    dim = axis_of("softmax", _classes(x) if dim is None else dim, x.ndim)
+    return _softmax(x, dim=dim) if x.ndim else x * 0.0 + 1.0
 
 
-def log_softmax(x, dim=-1):
+def _classes(x):
+    """The axis that PyTorch takes for that of classes where none is given."""
+    return 0 if x.ndim in (0, 1, 3) else 1
+
+
+def log_softmax(x, dim=None):
     """log softmax(x), accurate also where softmax rounds to 0."""
-    return _log_softmax(x, dim=axis_of("log_softmax", dim, x.ndim)) if x.ndim else x * 0.0
+    dim = axis_of("log_softmax", _classes(x) if dim is None else dim, x.ndim)
+    return _log_softmax(x, dim=dim) if x.ndim else x * 0.0
 
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "argsort", "cumsum", "log_softmax",
-    "logsumexp", "max", "mean", "min", "norm", "prod", "softmax", "sort", "std", "sum", "topk",
-    "var",
+    "all", "amax", "amin", "any", "argmax", "argmin", "cumprod", "cumsum",
+    "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "softmax", "std",
+    "sum", "var",
 ]  # fmt: skip

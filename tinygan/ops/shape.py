@@ -94,7 +94,7 @@ def transpose(x, dim0=-2, dim1=-1):
 
 def squeeze(x, dim=None):
     """Without axes of size 1: all of them, or only `dim` where its size is 1."""
-    dims = axes_of("squeeze", dim, x.ndim)
+    dims = axes_of("squeeze", dim, x.ndim) if dim != () else ()
     return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in dims))
 
 
@@ -224,7 +224,8 @@ _pad = Op(
 
 def flip(x, *dims):
     """Reversed along the given axes."""
-    return _flip(x, dims=axes_of("flip", _shape_from(dims), x.ndim))
+    dims = _shape_from(dims)
+    return _flip(x, dims=axes_of("flip", dims, x.ndim) if dims else ())
 
 
 def roll(x, shifts, dim=None):
@@ -237,6 +238,61 @@ def roll(x, shifts, dim=None):
     if len(shifts) != len(dim):
         raise ValueError(f"roll: {len(shifts)} shifts for {len(dim)} axes")
     return _roll(x, shifts=tuple(shifts), dims=tuple(axis_of("roll", d, x.ndim) for d in dim))
+
+
+_triangle = Op(  # below the diagonal, or above it
+    "triangle", lambda xp, x, *, diagonal, lower: (xp.tril if lower else xp.triu)(x, diagonal),
+    x=lambda g, diagonal, lower: _triangle(g, diagonal=diagonal, lower=lower),
+)  # fmt: skip
+_diagonal = Op(
+    "diagonal", lambda xp, x, *, offset: xp.diagonal(x, offset, -2, -1), view=True,
+    x=lambda g, x_shape, offset: _on_diagonal(g, shape=x_shape[-2:], offset=offset),
+)  # fmt: skip
+
+
+def _spread_on_diagonal(xp, x, *, shape, offset):
+    out = xp.zeros(x.shape[:-1] + shape, x.dtype)
+    places = xp.arange(x.shape[-1])
+    out[..., places + max(-offset, 0), places + max(offset, 0)] = x
+    return out
+
+
+_on_diagonal = Op("diag", _spread_on_diagonal, x=lambda g, offset: _diagonal(g, offset=offset))
+
+
+def tril(x, diagonal=0):
+    """The lower triangle of the last two axes, zeros elsewhere."""
+    return _triangle(_matrices("tril", x), diagonal=diagonal, lower=True)
+
+
+def triu(x, diagonal=0):
+    """The upper triangle of the last two axes, zeros elsewhere."""
+    return _triangle(_matrices("triu", x), diagonal=diagonal, lower=False)
+
+
+def _matrices(name, x):
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected at least two axes, got shape {x.shape}")
+    return x
+
+
+def diagonal(x, offset=0, dim1=0, dim2=1):
+    """x[i, i + offset] of two axes, as the last axis of the result."""
+    ends = axis_of("diagonal", dim1, x.ndim), axis_of("diagonal", dim2, x.ndim)
+    if ends[0] == ends[1]:
+        raise ValueError(f"diagonal: dim1 and dim2 are the same axis of shape {x.shape}")
+    rest = [i for i in range(x.ndim) if i not in ends]
+    return _diagonal(_permute(x, order=(*rest, *ends)), offset=offset)
+
+
+def diag(x, diagonal=0):
+    """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
+    if x.ndim == 1:
+        n = x.shape[0] + abs(diagonal)
+        return _on_diagonal(x, shape=(n, n), offset=diagonal)
+    if x.ndim != 2:
+        raise ValueError(f"diag: expected a vector or a matrix, got shape {x.shape}")
+    return _diagonal(x, offset=diagonal)
 
 
 def repeat(x, *sizes):
@@ -331,7 +387,7 @@ def pixel_unshuffle(x, downscale_factor):
 
 
 __all__ = [
-    "broadcast_to", "cat", "chunk", "expand", "flatten", "flip", "narrow", "pad", "permute",
-    "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "roll", "split", "squeeze",
-    "stack", "sum_to", "transpose", "unflatten", "unsqueeze",
+    "broadcast_to", "cat", "chunk", "diag", "diagonal", "expand", "flatten", "flip", "narrow",
+    "pad", "permute", "pixel_shuffle", "pixel_unshuffle", "repeat", "reshape", "roll", "split",
+    "squeeze", "stack", "sum_to", "transpose", "tril", "triu", "unflatten", "unsqueeze",
 ]  # fmt: skip

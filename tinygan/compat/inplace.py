@@ -1,0 +1,48 @@
+"""In-place forms, `x.exp_()` and kin: the values of x become those of `x.exp()`.
+
+They refuse where autograd would lose track, as all of `tinygan.ops.inplace` does.
+"""
+
+import functools
+
+from ..autograd.tensor import Tensor
+from ..ops.inplace import _arithmetic
+
+NAMES = [
+    "abs", "acos", "addcdiv", "addcmul", "addmm", "asin", "atan", "bernoulli", "bitwise_and",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "ceil", "clip", "cos", "cosh", "cumprod",
+    "cumsum", "elu", "eq", "erf", "exp", "exp2", "expm1", "floor", "floor_divide", "frac", "ge",
+    "gt", "index_add", "index_fill", "leaky_relu", "le", "lerp", "log", "log10", "log1p",
+    "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "masked_scatter",
+    "nan_to_num", "ne", "neg", "pow", "reciprocal", "relu", "remainder", "round", "rsqrt",
+    "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin", "sinh", "softplus", "sqrt",
+    "square", "tan", "tanh", "tril", "triu", "trunc",
+]  # fmt: skip
+
+
+def in_place(name, function):
+    """The method `name_` that stores what `function` gives."""
+    name = f"{name}_"
+    store = _arithmetic(name, lambda old, new: new)
+
+    @functools.wraps(function)
+    def method(self, *arguments, **keywords):
+        out = function(self.detach(), *arguments, **keywords)
+        if out.shape != self.shape:
+            raise ValueError(f"{name}: the result has shape {out.shape}, the tensor {self.shape}")
+        if out.is_floating_point() and not self.is_floating_point():
+            raise TypeError(
+                f"{name}: {out.dtype} values cannot be stored in a tensor of {self.dtype}; use the "
+                "form that makes a new tensor"
+            )
+        return store(self, out)
+
+    method.__name__, method.__doc__ = name, f"As `{function.__name__}`, in place."
+    return method
+
+
+def install() -> None:
+    """Give tensors the in-place forms of the methods that they have."""
+    for name in NAMES:
+        if not hasattr(Tensor, f"{name}_") and hasattr(Tensor, name):
+            setattr(Tensor, f"{name}_", in_place(name, getattr(Tensor, name)))
