@@ -90,6 +90,8 @@ def type(input, dtype=None, non_blocking=False):
         names = {name: kind for kind, name in _TYPE_NAMES.items()}
         where = "cuda" if "cuda" in dtype else "cpu"
         return ops.to(input, device=where, dtype=names[dtype.rpartition(".")[2]])
+    if dtype is Tensor:  # PyTorch's other name for FloatTensor
+        dtype = np.float32
     return ops.to(input, dtype=np.dtype(dtype), device=getattr(dtype, "device", None))
 
 
