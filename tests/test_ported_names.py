@@ -387,3 +387,16 @@ def test_no_public_name_of_pytorch_is_unknown():
                 said = str(error)
                 known = "PyTorch has, tinygan has not" in said or name in HINTS.get(place, {})
                 assert known or "; it is tinygan" in said, said
+
+
+# -- tinygan's own packages, loaded when they are first asked for ---------------------------------
+
+
+@pytest.mark.parametrize("name", ["data", "metrics", "models", "train"])
+def test_a_package_is_loaded_when_it_is_first_asked_for(name):
+    code = (
+        "import sys, tinygan as tg\n"
+        f"assert 'tinygan.{name}' not in sys.modules\n"
+        f"assert tg.{name} is sys.modules['tinygan.{name}'] and tg.{name}.__all__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,9 +19,14 @@ where it differs from its default, by the adaptor of its name: a function
 
 that may change the given arguments, runs the core by `run(given)`, and may change the result.
 NumPy's `axis` and `keepdims` are understood wherever PyTorch's `dim` and `keepdim` are.
+
+A function is written when it is first called with a keyword, or asked for its signature. What has
+only places, which are the core's places too, is passed on by what `stands_for` it.
 """
 
+import functools
 import inspect
+import re
 
 from .. import ops
 from ..autograd.mode import no_grad
@@ -136,6 +141,64 @@ NUMPY_NAMES = {"axis": {"dim", "dims"}, "keepdims": {"keepdim"}}
 # -- making the functions --------------------------------------------------------------------------
 
 
+class Unwritten:
+    """What `spoken` will write, once it is called or looked at."""
+
+    def __init__(self, signature, core):
+        self.signature, self.core = signature, core
+
+    @functools.cached_property
+    def function(self):
+        return spoken(self.signature, self.core)
+
+    @property
+    def __signature__(self):
+        return self.function.__signature__
+
+    def __call__(self, *arguments, **keywords):
+        return self.function(*arguments, **keywords)
+
+
+def stands_for(signature: str, core):
+    """`spoken(signature, core)`, written when it is needed.
+
+    >>> total = stands_for("sum(input, dim=None, keepdim=False, *, dtype=None)", ops.sum)
+    >>> total(ops.ones(2, 3), 0), total(input=ops.ones(2, 3), axis=0)
+    (tensor([2., 2., 2.]), tensor([2., 2., 2.]))
+    >>> str(inspect.signature(total))
+    '(input, dim=None, keepdim=False, *, dtype=None)'
+    """
+    unwritten, places = Unwritten(signature, core), _same_places(signature, core)
+
+    def function(*arguments, **keywords):
+        if keywords or len(arguments) > places:
+            return unwritten.function(*arguments, **keywords)
+        return core(*arguments)
+
+    function.__name__ = function.__qualname__ = signature.partition("(")[0]
+    function.__doc__, function.__module__, function.__wrapped__ = core.__doc__, __name__, unwritten
+    return function
+
+
+_NAME = re.compile(r"(?:^|, )(\*?[A-Za-z_]\w*|\*)")
+
+
+def _same_places(signature, core):
+    """How many arguments may be passed on by place: they stand where the core has them."""
+    order = _NAME.findall(signature.partition("(")[2])
+    if isinstance(core, Op):
+        own = core.inputs
+    else:
+        code = core.__code__
+        own = code.co_varnames[: code.co_argcount]
+    count = 0
+    for theirs, ours in zip(order, own):
+        if theirs.startswith("*") or (ours != theirs and ours in order):
+            break
+        count += 1
+    return count
+
+
 def spoken(signature: str, core):
     """`core` as a function with this signature.
 
@@ -217,7 +280,7 @@ def install(face: dict) -> None:
     for signature in FUNCTIONS + LAYER_SIGNATURES:
         name = signature.partition("(")[0]
         core = getattr(ops, name, None)
-        function = spoken(signature, _found(name))
+        function = stands_for(signature, _found(name))
         _put(name, core, function, face, vars(functional))
         for method, attached in list(vars(Tensor).items()):
             if core is not None and attached is core:
@@ -227,7 +290,7 @@ def install(face: dict) -> None:
             setattr(Tensor, name, function)
     for signature in METHODS:
         name = signature.partition("(")[0]
-        setattr(Tensor, name, spoken(signature, _found(name)))
+        setattr(Tensor, name, stands_for(signature, _found(name)))
     for name, function in (functions.CASTS | {"to": functions.to}).items():
         setattr(Tensor, name, function)
     for alias, name in spellings.ALIASES.items():

@@ -15,7 +15,7 @@ from ..autograd import Tensor
 from .hints import HINTS
 
 _HERE = Path(__file__).parent
-_PACKAGES = {"data", "metrics", "models", "train"}
+_PACKAGES = {"data", "metrics", "models", "train"}  # loaded when they are first asked for
 
 # module: {where it is found: names}
 SERVED = {
@@ -64,6 +64,8 @@ def answering(place: str):
 
 def _answer(place, name):
     if not name.startswith("__"):
+        if place == "tinygan" and name in _PACKAGES:
+            return import_module(f"tinygan.{name}")
         for source, names in SERVED.get(place, {}).items():
             if name in names.split():
                 if source.endswith("."):
@@ -78,8 +80,6 @@ def _answer(place, name):
 
 def explained(place: str, name: str) -> str:
     """What to say where `place` has no `name`."""
-    if place == "tinygan" and name in _PACKAGES:
-        return f"tinygan.{name} is a package of its own: import tinygan.{name}"
     if name in HINTS.get(place, {}):
         return f"{place} has no {name!r}: {HINTS[place][name]}"
     for other in ("tinygan", "tinygan.nn", "tinygan.nn.functional", "tinygan.optim"):
