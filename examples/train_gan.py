@@ -14,11 +14,11 @@ import sys
 from tinygan import train
 from tinygan.models import GAN
 
-IMAGES = {"latent": 64, "n_critic": 1, "lr": 2e-4, "batch_size": 128, "ema": 0.99}
+IMAGES = {"latent": 32, "n_critic": 1, "lr": 2e-3, "batch_size": 64, "ema": 0.99}
 
 
 def suited(dataset):
-    """What suits small images better than points: a code of more numbers, a lower rate."""
+    """What suits small images better than points: a z of more numbers, small batches."""
     return IMAGES if len(dataset.shape) == 3 else {}
 
 

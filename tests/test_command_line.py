@@ -155,7 +155,7 @@ def test_a_small_folder_is_trained_on_to_the_end(name, arguments, said, folders,
 
 
 def test_grey_and_coloured_pictures_can_be_mixed(folders, tmp_path, capsys):
-    for channels, latent in (("1", 64), ("3", 64)):
+    for channels, latent in (("1", 32), ("3", 32)):
         out = tmp_path / channels
         more = ["--data", folders["mixed"], "--channels", channels, "--out", str(out)]
         assert example("train_gan").main([*TINY, *more]) == 0

@@ -219,17 +219,19 @@ SCORES = {
 def test_every_line_of_a_score_has_its_own_figure(monkeypatch):
     monkeypatch.setattr(score.metrics, "score_images", lambda *arguments: dict(SCORES))
     judge = types.SimpleNamespace(classes=3)
-    lines = {line.name: line for line in score.score_pictures(None, None, judge)}
+    real = {key: 2 * v for key, v in SCORES.items()} | {"classes": [0.3, 0.3, 0.4]}
+    lines = {line.name: line for line in score.score_pictures(None, None, judge, real)}
 
     def one(word):
         (line,) = (line for name, line in lines.items() if name.startswith(word))
         return line
 
     for word in ("precision", "recall", "diversity", "sharpness"):
-        assert one(word).value == SCORES[word]
+        assert one(word).value == SCORES[word] and one(word).real == 2 * SCORES[word]
+    assert one("samples that the judge").value == SCORES["confident"]
     assert one("copies among the samples").value == 0.05
     frechet, kernel = one("Fréchet"), one("kernel")
-    assert (frechet.value, frechet.floor, frechet.ceiling) == (3.0, 1.0, 12.0)
-    assert (kernel.value, kernel.floor, kernel.ceiling) == (0.3, 0.1, 1.2)
+    assert (frechet.value, frechet.real, frechet.collapsed) == (3.0, 1.0, 12.0)
+    assert (kernel.value, kernel.real, kernel.collapsed) == (0.3, 0.1, 1.2)
     assert "25.0% of the way" in frechet.note
     assert one("classes").value == 3 or math.isclose(one("classes").value, 3)

@@ -20,7 +20,7 @@ import tinygan as tg
 from tinygan import data, ops, train
 from tinygan.__main__ import main as command
 from tinygan.models import DCGAN, GAN
-from tinygan.train import checkpoint, log, pictures, sampling
+from tinygan.train import checkpoint, gallery, log, pictures, sampling
 from tinygan.train.doctor import Doctor
 from tinygan.train.score import scorer
 
@@ -406,7 +406,7 @@ def test_pictures_of_any_kind_are_scored(classes, tmp_path, monkeypatch):
     x = rng.uniform(-1, 1, (400, 1, 8, 8)) * 0.3 + (label[:, None, None, None] - 1) * 0.5
     dataset = data.ArrayDataset("mine", x.astype(np.float32), label if classes else None)
     lines = {line.name: line for line in scorer(dataset)(dataset.take(200)["x"])}
-    assert lines["Fréchet distance"].value < 0.1 * lines["Fréchet distance"].ceiling
+    assert lines["Fréchet distance"].value < 0.1 * lines["Fréchet distance"].collapsed
     assert ("classes with 10.0% of the samples or more" in lines) == bool(classes)
     assert ("untrained" in lines["Fréchet distance"].note) == (not classes)
 
@@ -415,3 +415,66 @@ def test_points_of_no_known_density_and_few_pictures_have_no_score():
     few = np.zeros((100, 1, 8, 8), np.float32)
     assert scorer(data.ArrayDataset("few", few)) is None
     assert scorer(data.ArrayDataset("points", np.zeros((400, 2), np.float32))) is None
+
+
+def test_figures_stand_beside_those_of_real_data_and_what_is_striking_is_said():
+    digits = data.open("digits", size=28, n=600)
+    score = scorer(digits)
+    real = digits.take(600)["x"][1::2]
+    assert [line.finding for line in score(real)] == [""] * 9
+    noise = np.random.default_rng(0).uniform(-1, 1, real.shape).astype(np.float32)
+    lines = {line.name.split(":")[0]: line for line in score(noise)}
+    assert lines["precision"].real > 0.9 and "(real data 0.9" in str(lines["precision"])
+    assert "most samples are unlike the data" in lines["precision"].finding
+    assert "most of the data are unlike any sample" in lines["recall"].finding
+    assert "rough" in lines["sharpness, real = 1"].finding
+    few = np.repeat(digits.batch(np.arange(6))["x"], 50, 0)
+    same = score(few)
+    findings = " / ".join(line.finding for line in same)
+    assert "samples repeat each other" in findings and "hardly any sample is of class" in findings
+
+
+def test_the_doctor_sees_missing_classes():
+    names, doctor = [str(i) for i in range(10)], Doctor()
+    even = np.arange(64) % 10
+    assert not any(doctor.classes(even, names) for _ in range(9))
+    few = np.where(even == 7, 1, even)
+    found = [f for _ in range(9) for f in doctor.classes(few, names)]
+    assert len(found) == 1 and "and none of class 7" in found[0]
+    doctor = Doctor()
+    ones = np.where(np.arange(64) < 40, 1, even)
+    found = [f for _ in range(9) for f in doctor.classes(ones, names)]
+    assert len(found) == 1 and "of the samples are of class 1: the generator shows only" in found[0]
+    many = [str(i) for i in range(1000)]  # of which 64 samples miss most
+    assert not any(Doctor().classes(np.arange(64) * 5, many) for _ in range(9))
+
+
+def test_a_run_on_pictures_shows_real_ones_neighbours_and_ways(tmp_path, capsys, monkeypatch):
+    out, judged = tmp_path / "run", []
+    few = data.open("digits", size=16, n=600)
+    monkeypatch.setattr(data, "open", lambda *args, **options: few)
+    monkeypatch.setattr(Doctor, "classes", lambda self, labels, names: judged.append(labels) or [])
+    assert run(DCGAN, ["--data", "digits", *SMALL, "--out", out], width=4, latent=5) == 0
+    assert len(judged) == 3 and all(len(labels) == 64 for labels in judged)
+    assert "what stands out: precision" in capsys.readouterr().out
+    assert {p.name for p in (out / "figures").iterdir()} == {
+        "real.png", "neighbours.png", "ways.png",
+    }  # fmt: skip
+    page = (out / "report.html").read_text()
+    order = ["last samples", "real pictures", "the training", "nearest", "from one z", "<table>"]
+    places = [page.index(word) for word in order]
+    assert places == sorted(places)
+    assert "What stands out" in page and page.count("<img") == 6
+
+
+def test_neighbours_are_the_nearest_training_pictures(monkeypatch):
+    dataset = data.open("digits", size=16, n=300)
+    system = DCGAN(shape=(1, 16, 16), width=4, latent=5)
+    known, shown = dataset.take(300)["x"][:10], {}
+    monkeypatch.setattr(system, "sample", lambda z, *c: np.resize(known, (len(z), 1, 16, 16)))
+    monkeypatch.setattr(gallery.codes, "panels", lambda rows: shown.update(rows))
+    made = gallery.gallery(system, dataset)
+    (samples, _), (nearest, _) = shown.values()
+    np.testing.assert_array_equal(samples, nearest)
+    assert set(made) == {"real", "neighbours", "ways"}
+    assert gallery.gallery(GAN(shape=(2,), latent=2), data.open("ring", n=300)) == {}

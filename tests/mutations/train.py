@@ -28,7 +28,7 @@ SLIPS = [
     ),
     *slips(
         "train/start.py", LOOP,
-        ("study of training data", "test, files = dataset(options, \"test\"), {}", "test, files = dataset(options, \"train\"), {}"),
+        ("study of training data", "test = dataset(options, \"test\")", "test = dataset(options, \"train\")"),
         ("scores of the last weights", "    with trainer.averaged():\n        made = trainer.system.sample(", "    if True:\n        made = trainer.system.sample("),
         ("the score's noise goes on", "    purpose.restore(before)\n", ""),
     ),
@@ -38,10 +38,10 @@ SLIPS = [
     ),
     *slips(
         "train/score.py", LOOP + " -k score",
-        ("recall printed as precision", "Line(\"precision: samples among the data\", s[\"precision\"])", "Line(\"precision: samples among the data\", s[\"recall\"])"),
+        ("recall printed as precision", "line(\"precision: samples among the data\", \"precision\")", "line(\"precision: samples among the data\", \"recall\")"),
         ("floor and ceiling swapped", "s[\"frechet_floor\"], s[\"frechet_ceiling\"]", "s[\"frechet_ceiling\"], s[\"frechet_floor\"]"),
         ("the kernel distance's floor is Fréchet's", "s[\"kid_floor\"]", "s[\"frechet_floor\"]"),
-        ("sharpness as diversity", "Line(\"sharpness, real = 1\", s[\"sharpness\"])", "Line(\"sharpness, real = 1\", s[\"diversity\"])"),
+        ("sharpness as diversity", "line(\"sharpness, real = 1\", \"sharpness\")", "line(\"sharpness, real = 1\", \"diversity\")"),
     ),
     *slips(
         "train/doctor.py", "tests/test_train.py -k doctor",

@@ -225,7 +225,8 @@ def spoken(signature: str, core):
         lines[1:1] = [f"    if {' or '.join(differ)}:", "        return adapted(locals())"]
     before = [n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD] if many else []
     space = {"core": core, "adapted": lambda given: _adapted(function, given, extra, before, many)}
-    exec("\n".join(lines), space)
+    # under this file's name, so that `detect_anomaly` does not take it for the user's line
+    exec(compile("\n".join(lines), __file__, "exec"), space)
     function = space[name]
     function.__doc__, function.__signature__, function.__wrapped__ = core.__doc__, shown, core
     function.__module__ = __name__

@@ -75,8 +75,9 @@ class Samples(Callback):
 
     name = "samples"
 
-    def __init__(self, every: int, dataset, doctor: Doctor, n: int | None = None):
+    def __init__(self, every: int, dataset, doctor: Doctor, judge=None, n: int | None = None):
         self.every, self.dataset, self.doctor = every, dataset, doctor
+        self.judge = judge if judge is not None and judge.classes else None
         self.n = n or (64 if len(dataset.shape) == 3 else 1000)
         self.z = None
 
@@ -93,6 +94,9 @@ class Samples(Callback):
         if due(run, self.every):
             made = self._draw(run)
             tell(run, self.doctor.samples(made, self.dataset.take(64)["x"]))
+            if self.judge is not None:
+                names = self.dataset.class_names or range(self.judge.classes)
+                tell(run, self.doctor.classes(self.judge.labels(made), names))
 
     def finish(self, run):
         if run.step not in dict(run.folder.pictures()):

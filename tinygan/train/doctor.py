@@ -19,6 +19,9 @@ ADVICE = {
     "generator is collapsing; lower --lr, use larger batches, or a loss less prone to it (WGAN-GP)",
     "duplicates": "{value:.0%} of the samples are copies of another one: the generator is "
     "collapsing; lower --lr, use larger batches, or a loss less prone to it (WGAN-GP)",
+    "classes": "{value:.0%} of the samples are of class {most}{none}: the generator shows only a "
+    "part of the data; lower --lr, give z more numbers (--latent), or use a loss less prone to it "
+    "(WGAN-GP)",
     "dead": "no gradient reaches {who} any more (norm {value:.1e}): its units are dead or the loss "
     "is flat; lower --lr, or use LeakyReLU and the non-saturating loss",
     "exploding": "the gradients of {who} explode (norm {value:.1e}, usually {usual:.1e}): lower "
@@ -78,6 +81,23 @@ class Doctor:
         if self._lasting("duplicates", copies > normal + 0.5, times=2):
             return self._finding("duplicates", "generator", value=copies)
         return []
+
+    def classes(self, labels: np.ndarray, names) -> list[str]:
+        """From the classes that a judge sees in a batch of samples: are some of them missing?
+
+        An even generator leaves one of k classes out of n samples with probability (1 − 1/k)ⁿ, and
+        so any of them with at most k times that.
+        """
+        k, n = len(names), len(labels)
+        counts = np.bincount(labels, minlength=k)
+        most, absent = int(counts.argmax()), [str(names[i]) for i in np.flatnonzero(counts == 0)]
+        telling = k * (1 - 1 / k) ** n < 0.02
+        lopsided = counts[most] > n * max(0.5, 3 / k) or (telling and len(absent) > 0)
+        if k < 2 or not self._lasting("classes", lopsided, times=4):
+            return []
+        none = f", and none of class {', '.join(absent)}" if absent and telling else ""
+        share = counts[most] / n
+        return self._finding("classes", "generator", value=share, most=names[most], none=none)
 
     def _lasting(self, key, present, times=patience):
         self.counts[key] = self.counts.get(key, 0) + 1 if present else 0

@@ -25,19 +25,20 @@ img { max-width: 100%; } figure { margin: 0 0 1rem; } .pair { display: flex; gap
 def write(
     folder: RunFolder, title: str, config: dict, scores: list, facts: list[str], figures=()
 ) -> None:
-    """The page of a run: scores, last samples and film, further `figures` (caption → file), curves,
-    the doctor's words, settings."""
-    log = records(folder.metrics)
-    shown = folder.pictures()[-1:]
+    """The page of a run: last samples beside real pictures and the film, further `figures` (caption
+    → file), curves; then the scores, the doctor's words, settings."""
+    log, further = records(folder.metrics), dict(figures)
+    first = {caption: path for caption, path in further.items() if path.stem == "real"}
+    samples = [("the last samples", path) for _, path in folder.pictures()[-1:]]
     films = [("the training", folder.gif)] if folder.gif.exists() else []
-    pictures = [("the last samples", path) for _, path in shown] + films
+    pair = [*samples, *first.items(), *films]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         f'<p class="quiet">{html.escape(" · ".join(facts))}</p>',
-        _scores(scores),
-        '<div class="pair">' + "".join(_figure(*pair) for pair in pictures) + "</div>",
-        *(_figure(caption, path) for caption, path in dict(figures).items()),
+        '<div class="pair">' + "".join(_figure(*each) for each in pair) + "</div>",
+        *(_figure(caption, path) for caption, path in further.items() if caption not in first),
         _figure("losses and scores over the steps", folder.losses),
+        _scores(scores),
         _doctor([record for record in log if "doctor" in record]),
         _settings(config),
     ]
@@ -61,12 +62,14 @@ def _scores(lines):
         f"<tr><td>{html.escape(line.name)}</td>"
         + "".join(
             f'<td class="figure">{"" if value is None else f"{value:.4g}"}</td>'
-            for value in (line.value, line.floor, line.ceiling)
+            for value in (line.value, line.real, line.collapsed)
         )
         + f"<td>{html.escape(line.note)}</td></tr>"
         for line in lines
     )
-    return f"<h2>Score</h2><table><tr><th></th>{head}<th></th></tr>{rows}</table>"
+    findings = "".join(f"<li>{html.escape(line.finding)}</li>" for line in lines if line.finding)
+    words = f"<p>What stands out:</p><ul>{findings}</ul>" if findings else ""
+    return f"<h2>Score</h2><table><tr><th></th>{head}<th></th></tr>{rows}</table>{words}"
 
 
 def _figure(caption, path):

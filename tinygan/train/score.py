@@ -1,4 +1,5 @@
-"""The score of a model on its data, beside what real data and a collapsed model would get.
+"""The score of a model on its data, beside what real data and a collapsed model would get, and what
+stands out in words.
 
 Which scores there are depends on the data: where the density is a known mixture, its modes are
 counted; where a judge exists, its features and labels are compared.
@@ -16,18 +17,19 @@ _FEWEST = 256  # pictures: a covariance of 64 features is estimated from half of
 
 @dataclass(frozen=True)
 class Line:
-    """One figure: what it is, how large, and between what it lies."""
+    """One figure: what it is, how large, between what it lies, and what is striking about it."""
 
     name: str
     value: float
-    floor: float | None = None  # other real data in the place of samples
-    ceiling: float | None = None  # a collapsed generator
+    real: float | None = None  # other real data in the place of samples
+    collapsed: float | None = None  # a collapsed generator
     note: str = ""
+    finding: str = ""
 
     def __str__(self):
-        between = ""
-        if self.floor is not None:
-            between = f"   (real data {_figure(self.floor)}, collapsed {_figure(self.ceiling)})"
+        beside = {"real data": self.real, "collapsed": self.collapsed}
+        shown = ", ".join(f"{k} {_figure(v)}" for k, v in beside.items() if v is not None)
+        between = f"   ({shown})" if shown else ""
         note = f"   {self.note}" if self.note else ""
         return f"{self.name:<38} {_figure(self.value):>9}{between}{note}"
 
@@ -36,14 +38,40 @@ def _figure(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
+class PointScorer:
+    """`scorer(samples) -> list[Line]` where the data are a known mixture."""
+
+    judge = None
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __call__(self, samples):
+        return score_points(samples, self.dataset)
+
+
+class PictureScorer:
+    """`scorer(samples) -> list[Line]` for pictures. What as many real ones get is found once."""
+
+    def __init__(self, dataset, judge):
+        self.dataset, self.judge, self._real = dataset, judge, {}
+
+    def __call__(self, samples):
+        n = min(len(samples), len(self.dataset) // 2)
+        if n not in self._real:  # `score_images` compares with every other one of these
+            other = self.dataset.take(2 * n)["x"][1::2]
+            self._real[n] = metrics.score_images(other, self.dataset, self.judge)
+        return score_pictures(samples, self.dataset, self.judge, self._real[n])
+
+
 def scorer(dataset):
     """`score(samples) -> list[Line]` for the data set; None where there is no score for it: neither
     points nor pictures, or too few of them.
     """
     if getattr(dataset, "modes", None) is not None:
-        return lambda samples: score_points(samples, dataset)
+        return PointScorer(dataset)
     judge = judge_for(dataset)
-    return None if judge is None else lambda samples: score_pictures(samples, dataset, judge)
+    return None if judge is None else PictureScorer(dataset, judge)
 
 
 def judge_for(dataset) -> Judge | None:
@@ -67,31 +95,80 @@ def score_points(samples, dataset) -> list[Line]:
         "share": "share of samples within 3σ of a mode",
         "kl": "reverse KL over the modes, nats",
     }
-    return [Line(name, made[k], floor[k], ceiling[k]) for k, name in names.items()]
+    return [
+        Line(name, made[k], floor[k], ceiling[k], finding=striking(k, made[k], floor[k]))
+        for k, name in names.items()
+    ]
 
 
-def score_pictures(samples, dataset, judge) -> list[Line]:
-    """The Fréchet distance on the judge's features, coverage, and the balance of the classes."""
+def score_pictures(samples, dataset, judge, real: dict) -> list[Line]:
+    """The figures of `metrics.score_images` for the samples, beside those that `real` has for other
+    real pictures."""
     s = metrics.score_images(samples, dataset, judge)
+
+    def line(name, key):
+        return Line(name, s[key], real[key], finding=striking(key, s[key], real[key]))
+
     share = f"{s['frechet_share']:.1%} of the way from perfect to collapsed"
-    by_class = []
-    if not judge.classes:
-        share += ", on untrained features"
-    if judge.classes:
-        balanced = sum(share >= 0.3 / judge.classes for share in s["classes"])
-        by_class = [
-            Line(
-                f"classes with {0.3 / judge.classes:.1%} of the samples or more", balanced,
-                note=f"of {judge.classes}",
-            ),
-            Line("diversity within classes, real = 1", s["diversity"]),
-        ]  # fmt: skip
+    share += "" if judge.classes else ", on untrained features"
     return [
         Line("Fréchet distance", s["frechet"], s["frechet_floor"], s["frechet_ceiling"], share),
         Line("kernel distance (KID)", s["kid"], s["kid_floor"], s["kid_ceiling"]),
-        *by_class,
-        Line("precision: samples among the data", s["precision"]),
-        Line("recall: data among the samples", s["recall"]),
-        Line("sharpness, real = 1", s["sharpness"]),
-        Line("copies among the samples", s["duplicates"]),
+        *(_by_class(s, real, dataset, judge, line) if judge.classes else ()),
+        line("precision: samples among the data", "precision"),
+        line("recall: data among the samples", "recall"),
+        line("sharpness, real = 1", "sharpness"),
+        line("copies among the samples", "duplicates"),
     ]
+
+
+def _by_class(s, real, dataset, judge, line):
+    """How evenly the samples fall on the classes, and how clearly."""
+    enough = 0.3 / judge.classes
+    names = getattr(dataset, "class_names", None) or range(judge.classes)
+    rare = [str(name) for name, share in zip(names, s["classes"]) if share < enough]
+    usual = sum(share >= enough for share in real["classes"])
+    balanced = Line(
+        f"classes with {enough:.1%} of the samples or more", judge.classes - len(rare), usual,
+        note=f"of {judge.classes}",
+        finding=f"hardly any sample is of class {', '.join(rare)}" if rare else "",
+    )  # fmt: skip
+    return [
+        balanced,
+        line("samples that the judge is sure of", "confident"),
+        line("diversity within classes, real = 1", "diversity"),
+    ]
+
+
+# For each figure: when its value v stands out beside that of real data r, and what it then says.
+_STRIKING = {
+    "modes": [(lambda v, r: v < r, "parts of the data are never drawn")],
+    "share": [(lambda v, r: v < 0.8 * r, "many samples lie where there are no data")],
+    "kl": [(lambda v, r: v > r + 0.3, "some parts of the data are drawn far too rarely")],
+    "precision": [(lambda v, r: v < 0.5 * r, "most samples are unlike the data")],
+    "recall": [(lambda v, r: v < 0.5 * r, "most of the data are unlike any sample")],
+    "confident": [(lambda v, r: v < 0.8 * r, "many samples are not clearly of any class")],
+    "diversity": [
+        (lambda v, r: v < 0.8 * r, "samples of a class are too much alike"),
+        (lambda v, r: v > 1.25 * r, "samples of a class differ too much, many are malformed"),
+    ],
+    "sharpness": [
+        (lambda v, r: v < 0.8 * r, "samples are blurred"),
+        (lambda v, r: v > 1.25 * r, "samples are rough, their edges or their noise too strong"),
+    ],
+    "duplicates": [(lambda v, r: v > r + 0.02, "samples repeat each other")],
+}
+
+
+def striking(figure: str, value: float, real: float) -> str:
+    """What stands out, in a sentence, or nothing.
+
+    >>> striking("precision", 0.106, 0.94)
+    'precision 0.106 where real data have 0.94: most samples are unlike the data'
+    >>> striking("precision", 0.9, 0.94)
+    ''
+    """
+    for stands_out, meaning in _STRIKING[figure]:
+        if stands_out(value, real):
+            return f"{figure} {_figure(value)} where real data have {_figure(real)}: {meaning}"
+    return ""

@@ -26,6 +26,7 @@ from .callbacks import (
 )
 from .doctor import Doctor, Unhealthy
 from .folder import RunError, new_folder
+from .gallery import gallery
 from .log import records
 from .loop import Trainer
 from .options import Settings
@@ -115,7 +116,8 @@ def _run(system, settings, study, suited, config, resumed):
 
 def _with_folder(made, folder, loader, settings, study, state):
     options = settings.values
-    trainer = _trainer(made, loader, folder, settings)
+    score = scorer(loader.dataset) if options.score else None
+    trainer = _trainer(made, loader, folder, settings, score)
     if state is None:
         folder.require_space(_needed(made, options))
     else:
@@ -126,7 +128,7 @@ def _with_folder(made, folder, loader, settings, study, state):
         {**made.config, **_plain(options), "examples": len(loader.dataset)}
         | {"machine": trainer.about["machine"]}
     )
-    return _train(trainer, settings, study)
+    return _train(trainer, settings, study, score)
 
 
 def _built(system, train_set, options, config):
@@ -155,11 +157,11 @@ def _plain(options):
 # -- training --------------------------------------------------------------------------------------
 
 
-def _trainer(system, loader, folder, settings):
+def _trainer(system, loader, folder, settings, score):
     options, doctor, train_set = settings.values, Doctor(system.won_below), loader.dataset
     losses = Losses(max(1, min(10, options.steps // 100)), doctor)
-    callbacks = [losses, Samples(options.sample_every, train_set, doctor)]
-    score = scorer(train_set) if options.score else None
+    judge = None if score is None else score.judge
+    callbacks = [losses, Samples(options.sample_every, train_set, doctor, judge)]
     if score and options.score_every:
         callbacks.append(
             Scores(options.score_every, lambda run: _figures(score(_samples(run, 1000))))
@@ -191,7 +193,7 @@ def _writer(folder):
     return Writer(str(folder.path / "tensorboard"))
 
 
-def _train(trainer, settings, study):
+def _train(trainer, settings, study, score):
     folder, options, train_set = trainer.folder, settings.values, trainer.loader.dataset
     print(f"{trainer.system.key} on {train_set!r}, {options.device}, into {folder}")
     try:
@@ -206,11 +208,10 @@ def _train(trainer, settings, study):
         _picture(trainer, [])
         return status
     lines = []
-    score = scorer(train_set) if options.score else None
     if score:
         print(f"scoring {min(_SCORED, len(train_set) // 2):,} samples ...")
         lines = score(_samples(trainer, min(_SCORED, len(train_set) // 2)))
-    more, figures = _studied(trainer, study, options) if study else ([], {})
+    more, figures = _studied(trainer, study, options)
     lines = [*more, *lines]
     if lines:
         trainer.log.open().write({"step": trainer.step, "score": _figures(lines)})
@@ -221,11 +222,18 @@ def _train(trainer, settings, study):
 
 
 def _studied(trainer, study, options):
-    """What `study` finds, with its pictures written: lines, and caption → file."""
-    print("studying what was learned ...")
-    test, files = dataset(options, "test"), {}
+    """What samples look like beside the data, and what `study` finds, with all pictures written:
+    score lines, and caption → file."""
+    lines = []
     with trainer.averaged():
-        lines, figures = study(trainer.system, test)
+        figures = gallery(trainer.system, trainer.loader.dataset)
+    if study:
+        print("studying what was learned ...")
+        test = dataset(options, "test")
+        with trainer.averaged():
+            lines, found = study(trainer.system, test)
+        figures |= found
+    files = {}
     for name, (caption, picture) in figures.items():
         files[caption] = trainer.folder.figures / f"{name}.png"
         files[caption].parent.mkdir(exist_ok=True)
@@ -271,12 +279,16 @@ def _close(trainer, lines):
     print(f"\ntrained {trainer.step} steps in {trainer.elapsed:.0f} s")
     for line in lines:
         print(f"  {line}")
+    for finding in (line.finding for line in lines if line.finding):
+        print(f"  what stands out: {finding}")
     print(f"\n  report       {folder.report}")
     print(f"  samples      {folder.pictures()[-1][1]}, {folder.gif}")
     if folder.figures.is_dir():
         print(f"  pictures     {folder.figures}")
     print(f"  checkpoints  {folder.checkpoints}")
-    print(f"  more samples python -m tinygan sample {folder} --n 64 --out grid.png")
+    print(
+        f"  more samples python -m tinygan sample {shlex.quote(str(folder))} --n 64 --out grid.png"
+    )
 
 
 def _again(settings):
