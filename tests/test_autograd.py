@@ -1277,3 +1277,8 @@ def test_an_input_named_twice_gets_its_gradient_once():
     y = x * 3
     (y * y).sum().backward(inputs=[y, y])
     assert y.grad.item() == 12
+
+
+def test_sizes_are_not_taken_for_data():
+    with pytest.raises(TypeError, match=r"Tensor\(2, 3\): expected one array .* zeros\(2, 3\)"):
+        tg.Tensor(2, 3)

@@ -42,7 +42,12 @@ class Tensor(Interop):
     _version = None  # created when first shared or written
     _hooks = ()
 
-    def __init__(self, data, requires_grad: bool = False):
+    def __init__(self, data, *sizes, requires_grad: bool = False):
+        if sizes:
+            raise TypeError(
+                f"Tensor{(data, *sizes)}: expected one array or list; a tensor of a shape is "
+                f"zeros{(data, *sizes)} or empty{(data, *sizes)}, and requires_grad goes by name"
+            )
         if type(data) is not np.ndarray and not is_array(data):
             data = as_array(data)
         self.array = data
