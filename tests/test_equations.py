@@ -4,6 +4,8 @@
 10⁻⁹ of the numbers compared: far below the smallest effect of any setting.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -242,32 +244,56 @@ def weights_of(layer):
     return weights
 
 
+CELLS = {
+    "gru": (nn.GRUCell, nn.GRU, recurrent.gru_step, 3, {}),
+    "lstm": (nn.LSTMCell, nn.LSTM, recurrent.lstm_step, 4, {}),
+    "rnn": (nn.RNNCell, nn.RNN, recurrent.rnn_step, 1, {}),
+    "rnn, relu": (
+        nn.RNNCell, nn.RNN, partial(recurrent.rnn_step, activation=lambda x: np.maximum(x, 0)), 1,
+        {"nonlinearity": "relu"},
+    ),
+}  # fmt: skip
+
+
+def states(kind, *shape):
+    """Random first states: as the layer takes them, and as the equation does."""
+    if kind != "lstm":
+        h = normal(*shape)
+        return h, h.numpy()
+    h, c = normal(*shape), normal(*shape)
+    return (h, c), np.stack([h.numpy(), c.numpy()], axis=-3)
+
+
 @pytest.mark.parametrize("bias", [True, False])
-def test_gru_cell(bias):
-    cell = wide(nn.GRUCell(4, 6, bias))
-    x, h = normal(3, 4), normal(3, 6)
-    arrays = [p.numpy() for p in cell.parameters()] + ([] if bias else [np.zeros(18)] * 2)
-    close(cell(x, h), recurrent.gru_step(x.numpy(), h.numpy(), *arrays))
-    close(cell(x), recurrent.gru_step(x.numpy(), np.zeros((3, 6)), *arrays))
+@pytest.mark.parametrize("kind", CELLS)
+def test_recurrent_cells(kind, bias):
+    make, _, step, blocks, options = CELLS[kind]
+    cell, x = wide(make(4, 6, bias, **options)), normal(3, 4)
+    arrays = [p.numpy() for p in cell.parameters()] + ([] if bias else [np.zeros(6 * blocks)] * 2)
+    given, start = states(kind, 3, 6)
+    for ours, state in ((cell(x, given), start), (cell(x), 0 * start)):
+        ours = np.stack([part.numpy() for part in ours]) if isinstance(ours, tuple) else ours
+        close(ours, step(x.numpy(), state, *arrays))
 
 
 @pytest.mark.parametrize(
-    "options",
+    "settings",
     [{}, {"num_layers": 2}, {"bidirectional": True, "num_layers": 2}, {"bias": False}],
     ids=str,
 )
-def test_gru(options):
-    layer = wide(nn.GRU(4, 5, **options))
-    x, directions = normal(6, 3, 4), 1 + options.get("bidirectional", False)
-    h0 = normal(options.get("num_layers", 1) * directions, 3, 5)
-    expected = recurrent.gru(
-        x.numpy(), weights_of(layer), h0.numpy(), options.get("num_layers", 1), directions == 2
-    )
-    for ours, reference in zip(layer(x, h0), expected, strict=True):
-        close(ours, reference)
-    other = nn.GRU(4, 5, batch_first=True, **options).to(tg.float64)
+@pytest.mark.parametrize("kind", CELLS)
+def test_recurrent_layers(kind, settings):
+    _, make, step, _, options = CELLS[kind]
+    layer, x = wide(make(4, 5, **options, **settings)), normal(6, 3, 4)
+    layers, both = settings.get("num_layers", 1), settings.get("bidirectional", False)
+    given, start = states(kind, layers * (1 + both), 3, 5)
+    expected = recurrent.sequence(step, x.numpy(), weights_of(layer), start, layers, both)
+    out, last = layer(x, given)
+    close(out, expected[0])
+    close(np.stack([p.numpy() for p in last], 1) if kind == "lstm" else last, expected[1])
+    other = make(4, 5, batch_first=True, **options, **settings).to(tg.float64)
     other.load_state_dict(layer.state_dict())
-    close(other(x.transpose(0, 1), h0)[0].transpose(0, 1), expected[0])
+    close(other(x.transpose(0, 1), given)[0].transpose(0, 1), expected[0])
 
 
 # -- losses ----------------------------------------------------------------------------------------
@@ -560,6 +586,8 @@ def test_gains(name):
         (lambda: nn.ConvTranspose2d(64, 32, 5), 800),  # PyTorch's: the weight's second axis counts
         (lambda: nn.GRU(100, 200, 2), 200),
         (lambda: nn.GRUCell(100, 200), 200),
+        (lambda: nn.LSTM(100, 200), 200),
+        (lambda: nn.RNN(100, 200), 200),
     ],
 )
 def test_default_weights_are_uniform_up_to_the_root_of_the_fan(make, fan):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
+from tinygan import nn
 from tinygan.data import captions
 from tinygan.models import (
     ACGAN,
@@ -75,16 +76,29 @@ FORMULAS = {  # D's loss by logits of real and generated examples, G's loss by t
 def test_the_losses_are_the_papers_formulas(system):
     game, rng = small(system), np.random.default_rng(1)
     logits = {"real": 2 * rng.standard_normal(16), "fake": 2 * rng.standard_normal(16)}
-    values = iter([logits["real"], logits["fake"], logits["fake"]])
-    game.discriminator = lambda x: tg.tensor(next(values))
-    x = fake = game.tensor(points()["x"])
+    x, fake = (game.tensor(points()["x"]) for _ in range(2))
+    game.discriminator = lambda asked: tg.tensor(logits["real" if asked is x else "fake"])
     of_d, of_g = FORMULAS[system]
     expected = of_d(logits["real"], logits["fake"]), of_g(logits["fake"])
-    order = logits["fake"], logits["real"]  # WGAN asks for f(G(z)) first
-    if system is WGAN:
-        values = iter([*order, logits["fake"]])
     got = game.discriminator_loss(x, fake, None).item(), game.generator_loss(fake, None).item()
     np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_the_settings_are_the_papers():
+    def rates(game):
+        group = game.optimizers["discriminator"].param_groups[0]
+        return type(game.optimizers["discriminator"]).__name__, group["lr"], group.get("betas")
+
+    make = lambda system: system(shape=(2,), latent=3, width=8)
+    assert rates(make(GAN)) == ("Adam", 2e-4, (0.5, 0.999)) and make(GAN).n_critic == 1
+    assert rates(make(WGAN)) == ("RMSprop", 5e-5, None)
+    assert (make(WGAN).n_critic, make(WGAN).clip) == (5, 0.01)
+    assert rates(make(WGANGP)) == ("Adam", 1e-4, (0.0, 0.9))
+    assert (make(WGANGP).n_critic, make(WGANGP).penalty) == (5, 10.0)
+    for net, shape in (("mlp", (2,)), ("dcgan", (1, 32, 32))):
+        game = GAN(shape=shape, width=8, net=net)
+        activations = [m for m in game.discriminator.modules() if isinstance(m, nn.LeakyReLU)]
+        assert len(activations) == 3 and {m.negative_slope for m in activations} == {0.2}
 
 
 def softmax(y):

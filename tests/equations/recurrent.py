@@ -1,4 +1,6 @@
-"""Gated recurrent units (Cho et al. 2014), one step and whole sequences."""
+"""Recurrent networks: plain (Elman 1990), GRU (Cho et al. 2014), LSTM (Hochreiter and Schmidhuber
+1997, with a forget gate), one step and whole sequences. A state is h, or the pair (h, c).
+"""
 
 import numpy as np
 
@@ -21,19 +23,31 @@ def gru_step(x, h, weight_ih, weight_hh, bias_ih, bias_hh):
     return (1 - z) * n + z * h
 
 
-def gru(x, weights, h0, layers, bidirectional):
-    """x (L, N, I) → all states (L, N, D·H) of the last layer, the last state of every layer and
-    direction; `weights(layer, direction)` gives the four arrays.
+def rnn_step(x, h, weight_ih, weight_hh, bias_ih, bias_hh, activation=np.tanh):
+    return activation(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh)
+
+
+def lstm_step(x, state, weight_ih, weight_hh, bias_ih, bias_hh):
+    """i, f, o = σ(…) and g = tanh(…) of W x + b + W h + b;  c′ = f·c + i·g;  h′ = o·tanh(c′)"""
+    h, c = state
+    i, f, g, o = np.split(x @ weight_ih.T + bias_ih + h @ weight_hh.T + bias_hh, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return np.stack([sigmoid(o) * np.tanh(c), c])
+
+
+def sequence(step, x, weights, start, layers, bidirectional):
+    """x (L, N, I) → all states h (L, N, D·H) of the last layer, and the last state of every layer
+    and direction. `weights(layer, direction)` gives the four arrays; `start` the first states.
     """
     directions, last = (0, 1) if bidirectional else (0,), []
     for layer in range(layers):
-        states = []
+        outputs = []
         for direction in directions:
-            h, seen = h0[len(last)], []
-            for step in x[::-1] if direction else x:
-                h = gru_step(step, h, *weights(layer, direction))
-                seen.append(h)
-            last.append(h)
-            states.append(np.stack(seen[::-1] if direction else seen))
-        x = np.concatenate(states, -1)
+            state, seen = start[len(last)], []
+            for part in x[::-1] if direction else x:
+                state = step(part, state, *weights(layer, direction))
+                seen.append(state[0] if step is lstm_step else state)
+            last.append(state)
+            outputs.append(np.stack(seen[::-1] if direction else seen))
+        x = np.concatenate(outputs, -1)
     return x, np.stack(last)

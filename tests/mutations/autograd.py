@@ -58,9 +58,9 @@ SLIPS = [
         ("everything is kept", "        self.keep = [i for i in range(count) if names[i] in every]", "        self.keep = list(range(count))", "tests/test_autograd.py -k 'does_not_need or nothing_is_kept'"),
     ),
     *slips(
-        "autograd/operands.py", "tests/test_autograd.py tests/test_ops.py -k 'promote or whole or float32_meets or numpy or fractions'",
-        ("fractions beside whole numbers are cut", "fractional = op.floating or any(isinstance(x, float) for x in inputs)", "fractional = op.floating"),
-        ("narrower wins", "target = np.result_type(*dtypes) if dtypes else None", "target = min(dtypes, key=lambda d: d.itemsize) if dtypes else None"),
+        "autograd/operands.py", "tests/test_promotion.py tests/test_autograd.py -k 'not error_messages'",
+        ("a list counts as a tensor", "x if type(x) in NUMBERS or x is None or isinstance(g, Tensor) else", "x if True else"),
+        ("whole numbers are not wrapped", "elif x is not None and target.kind in \"iu\":", "elif False:"),
     ),
     *slips(
         "autograd/mode.py", AUTOGRAD,

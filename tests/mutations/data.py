@@ -10,7 +10,7 @@ SLIPS = [
         ("key from the noise", "(generator or stream(\"data\")).integers(0, 2**62, ())", "(generator or stream(\"noise\")).integers(0, 2**62, ())"),
         ("the same order in every epoch", "np.random.SeedSequence([self._key, epoch])", "np.random.SeedSequence([self._key, 0])"),
         ("not shuffled", "        if not self.shuffle:\n            return np.arange(n)", "        if True:\n            return np.arange(n)"),
-        ("incomplete batches too", "(self.batch_size if self.drop_last else 1) > n:\n            epoch", "1 > n:\n            epoch"),
+        ("incomplete batches too", "full = position + (self.batch_size if self.drop_last else 1) > n", "full = position + 1 > n"),
         ("position not restored", "        self._start(state[\"epoch\"], state[\"position\"])", "        self._start(state[\"epoch\"], 0)"),
         ("key not restored", "        self._key = state[\"key\"]\n", ""),
         ("batches in an epoch", "return whole + (rest > 0 and not self.drop_last)", "return whole + (rest > 0)"),
@@ -28,11 +28,11 @@ SLIPS = [
         ("bytes to 0 … 1", "    out /= np.float32(127.5)\n    out -= 1\n", "    out /= np.float32(255)\n"),
         ("test part within the training part", "return np.sort(order[:cut] if split == \"test\" else order[cut:])", "return np.sort(order[:cut] if split == \"test\" else order)"),
         ("labels of other rows", "rows = indices if self._rows is None else self._rows[indices]", "rows = indices"),
-        ("take the first ones", "np.arange(n, dtype=np.int64) * len(self) // max(n, 1)", "np.arange(n, dtype=np.int64)"),
+        ("take the first ones", "np.arange(n, dtype=np.int64) * len(self) // max(n, 1)", "np.arange(n, dtype=np.int64)", "tests/test_data_geometry.py"),
         ("colours weighted alike", "np.array([0.299, 0.587, 0.114], x.dtype)", "np.array([0.333, 0.333, 0.334], x.dtype)"),
     ),
     *slips(
-        "data/resize.py", DATA + " -k 'resize or square or size'",
+        "data/resize.py", "tests/test_data_geometry.py",
         ("half a pixel off", "centre = (np.arange(after) + 0.5) * scale - 0.5", "centre = np.arange(after) * scale"),
         ("no mean when made smaller", "/ max(scale, 1)\n", "\n"),
         ("corner instead of the middle", "top, left = (height - side) // 2, (width - side) // 2", "top, left = 0, 0"),
@@ -45,7 +45,7 @@ SLIPS = [
     *slips(
         "data/digits.py", DATA + " -k digit",
         ("test and training digits alike", "zlib.crc32(b\"digits\"), zlib.crc32(split.encode())])", "zlib.crc32(b\"digits\")])"),
-        ("turned the other way", "np.cos(theta), np.sin(theta), -np.sin(theta), np.cos(theta))", "np.cos(theta), -np.sin(theta), np.sin(theta), np.cos(theta))"),
+        ("turned the other way", "np.cos(theta), np.sin(theta), -np.sin(theta), np.cos(theta))", "np.cos(theta), -np.sin(theta), np.sin(theta), np.cos(theta))", "tests/test_data_geometry.py"),
     ),
     *slips(
         "io.py", "tests/test_io.py",

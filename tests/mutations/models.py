@@ -16,7 +16,6 @@ SLIPS = [
     ),
     *slips(
         "models/adversarial.py", GAMES,
-        ("D's step moves G", "self.discriminator_loss(x, fake.detach(), c)", "self.discriminator_loss(x, fake, c)"),
         ("gradients of both players", "        losses[player].backward(inputs=own)\n", "        losses[player].backward()\n"),
         ("gradients add up over steps", "        optimizer.zero_grad()\n        own", "        own"),
         ("G never moves", "            self._descend(\"generator\", losses)\n", "            pass\n"),
