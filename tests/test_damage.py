@@ -169,7 +169,7 @@ KINDS = {
     "idx": Kind(make_idx, unchecked=after(16)),
     "idx labels": Kind(make_idx_labels, unchecked=after(8)),
     "idx.gz": Kind(make_idx_gz),
-    "cifar": Kind(make_cifar, unchecked=lambda content: [i for i in whole(content) if i != 3073]),
+    "cifar": Kind(make_cifar, unchecked=whole),
     "npy": Kind(make_npy, unchecked=numbers_of_npy),
     "npz": Kind(make_npz),
     "npz compressed": Kind(make_npz_compressed),
@@ -204,7 +204,7 @@ def flips(content, every):
             changed[i] ^= 1 << int(bit)
             yield i, bytes(changed)
         if every is None:
-            for value in {0, 255, *chance.integers(0, 256, 3).tolist()} - {content[i]}:
+            for value in {0, 255, int(chance.integers(256))} - {content[i]}:
                 yield i, content[:i] + bytes([value]) + content[i + 1 :]
 
 
@@ -234,12 +234,14 @@ def test_files_too_short_or_too_long_are_noticed(tmp_path, name, all_of_them):
     lengths = range(0, len(content), 1 if all_of_them else len(content) // 30 + 1)
     for length in [*lengths, len(content) - 1]:
         path.write_bytes(content[:length])
-        found = outcome(kind, path, original, unchecked=name in ("gif", "webp", "jpg", "ppm"))
-        assert found == "refused" or name in ("png", "jpg", "gif", "webp", "tiff"), length
+        fewer = name == "cifar" and length % 3073 == 0  # no header says how many records there are
+        loose = fewer or name in ("gif", "webp", "jpg", "ppm")
+        found = outcome(kind, path, original, unchecked=loose)
+        ends_early = ("png", "jpg", "gif", "webp", "tiff")  # what is missing is not of the picture
+        assert found == "refused" or (fewer and length) or name in ends_early, length
     for more in (b"\0", b"x" * 99, content):
         path.write_bytes(content + more)
-        unchecked = name == "cifar" and len(more) % 3073 == 0  # as many records again
-        outcome(kind, path, original, unchecked)
+        outcome(kind, path, original, unchecked=name == "cifar" and len(more) % 3073 == 0)
 
 
 ONE_FILE = [name for name in KINDS if name != "idx labels"]
