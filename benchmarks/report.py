@@ -170,7 +170,8 @@ def _nearest(rows):
 
 def _measured(table):
     m = table["machine"]
-    return f"Measured on {m['date']}: {m['cpu']}, {m['threads']} threads."
+    threads = f"{m['threads']} thread{'s' * (m['threads'] != 1)}"
+    return f"Last measured on {m['date']}: {m['cpu']}, {threads}."
 
 
 def _gates(table):

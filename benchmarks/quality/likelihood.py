@@ -66,7 +66,8 @@ def ae(seed, quick):
 def vae(seed, quick):
     """VAE on digits: likelihood in nats, the tighter bound, units in use; samples from the prior.
 
-    Bars are of this short training; nll − ELBO's bound must be below 0, since more draws tighten.
+    Bars are of this short training. "tightened" is by how many nats 500 draws come nearer to the
+    likelihood than the one of the ELBO does; nothing if no code is in use.
     """
     panel, steps = black_and_white(), 2000 if quick else 3000
     x = panel.test["x"]
@@ -78,7 +79,7 @@ def vae(seed, quick):
         nll = system.nll(x[:100], k=500).mean()
         return panel.scores(likelier(system.sample(panel.n))) | {
             "nll": nll,
-            "nll-over-elbo": nll / -np.mean([system.elbo(x[:100]).mean() for _ in range(10)]),
+            "tightened": -np.mean([system.elbo(x[:100]).mean() for _ in range(10)]) - nll,
             "active-units": system.active_units(x[:1000]),
         }
 
@@ -87,7 +88,7 @@ def vae(seed, quick):
         "KL×50": scores(beta=50.0), "KL=0": scores(beta=0.0),
         "a tenth of the steps": scores(steps=steps // 10),
     }  # fmt: skip
-    likelihood = {"nll": 43.0, "nll-over-elbo": 1.0, "active-units": 6}
+    likelihood = {"nll": 43.0, "tightened": 0.9, "active-units": 6}
     samples = {
         "frechet-share": 0.05, "smallest-class": 0.03, "transfer-share": 0.9, "precision": 0.5,
         "confident": 0.45, "sharpness-error": 0.2, "duplicates": 0.01, "copies": 0.02,
@@ -95,7 +96,7 @@ def vae(seed, quick):
     return {
         "likelihood": [
             Figure(k, model[k], bar, {name: twin[k] for name, twin in twins.items()},
-                   least=k == "active-units")
+                   least=k != "nll")
             for k, bar in likelihood.items()
         ],
         "samples": panel.gate(samples, model, twins),
