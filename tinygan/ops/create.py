@@ -13,6 +13,7 @@ from ..backend.device import (
     to_device,
 )
 from ..backend.random import stream
+from .shape import shape_from
 
 _device = device  # the name is also a keyword below
 
@@ -20,10 +21,6 @@ _device = device  # the name is also a keyword below
 def _place(where):
     where = default_device() if where is None else _device(where)
     return where, device_module(where)
-
-
-def _shape_from(args):
-    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], tuple | list) else args
 
 
 def _leaf(array, requires_grad):
@@ -47,18 +44,18 @@ def tensor(data, dtype=None, device=None, requires_grad: bool = False) -> Tensor
 
 def zeros(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
-    return full(_shape_from(shape), 0.0, dtype, device, requires_grad)
+    return full(shape_from(shape), 0.0, dtype, device, requires_grad)
 
 
 def ones(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of ones."""
-    return full(_shape_from(shape), 1.0, dtype, device, requires_grad)
+    return full(shape_from(shape), 1.0, dtype, device, requires_grad)
 
 
 def empty(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of arbitrary content, to be filled."""
     _, xp = _place(device)
-    return _leaf(xp.empty(_shape_from(shape), dtype or np.float32), requires_grad)
+    return _leaf(xp.empty(shape_from(shape), dtype or np.float32), requires_grad)
 
 
 def full(shape, value, dtype=None, device=None, requires_grad=False):
@@ -112,7 +109,7 @@ def randn(*shape, dtype=None, device=None, requires_grad=False, generator=None):
     where, _ = _place(device)
     return _leaf(
         (generator or stream("noise")).normal(
-            _shape_from(shape), np.dtype(dtype or np.float32), where
+            shape_from(shape), np.dtype(dtype or np.float32), where
         ),
         requires_grad,
     )
@@ -123,7 +120,7 @@ def rand(*shape, dtype=None, device=None, requires_grad=False, generator=None):
     where, _ = _place(device)
     return _leaf(
         (generator or stream("noise")).uniform(
-            _shape_from(shape), np.dtype(dtype or np.float32), where
+            shape_from(shape), np.dtype(dtype or np.float32), where
         ),
         requires_grad,
     )

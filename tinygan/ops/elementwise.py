@@ -17,16 +17,19 @@ from ..backend.device import kernels
 from ..backend.lazy import special
 
 
-def _binary(name, forward, **rules):
+def _each(name, forward, **rules):
+    """A function of each element, in the dtype of its operands."""
     return Op(name, forward, elementwise=True, **rules)
 
 
-def _unary(name, forward, **rules):
+def _real(name, forward, **rules):
+    """A function of real numbers: integers become float32 first."""
     return Op(name, forward, elementwise=True, floating=True, **rules)
 
 
-def _singular(name, forward, **rules):
-    return _unary(name, forward, quiet=True, **rules)
+def _extended(name, forward, **rules):
+    """A real function that is infinite or undefined somewhere, of which NumPy is not to warn."""
+    return _real(name, forward, quiet=True, **rules)
 
 
 def _inverse_or_zero(x):
@@ -37,24 +40,24 @@ def _inverse_or_zero(x):
 
 # -- arithmetic ------------------------------------------------------------------------------------
 
-add = _binary("add", lambda xp, x, y: xp.add(x, y), x=lambda g: g, y=lambda g: g)
-sub = _binary("sub", lambda xp, x, y: xp.subtract(x, y), x=lambda g: g, y=lambda g: -g)
-mul = _binary("mul", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g, x: g * x)
-neg = _binary("neg", lambda xp, x: xp.negative(x), x=lambda g: -g)
-div = _singular(
+add = _each("add", lambda xp, x, y: xp.add(x, y), x=lambda g: g, y=lambda g: g)
+sub = _each("sub", lambda xp, x, y: xp.subtract(x, y), x=lambda g: g, y=lambda g: -g)
+mul = _each("mul", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g, x: g * x)
+neg = _each("neg", lambda xp, x: xp.negative(x), x=lambda g: -g)
+div = _extended(
     "div", lambda xp, x, y: xp.true_divide(x, y),
     x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y,
 )  # fmt: skip
-maximum = _binary(
+maximum = _each(
     "maximum", lambda xp, x, y: xp.maximum(x, y),
     x=lambda g, x, y: g * _share(x, y), y=lambda g, x, y: g * _share(y, x),
 )  # fmt: skip
-minimum = _binary(
+minimum = _each(
     "minimum", lambda xp, x, y: xp.minimum(x, y),
     x=lambda g, x, y: g * _share(y, x), y=lambda g, x, y: g * _share(x, y),
 )  # fmt: skip
-floor_divide = _binary("floor_divide", lambda xp, x, y: xp.floor_divide(x, y))
-remainder = _binary(
+floor_divide = _each("floor_divide", lambda xp, x, y: xp.floor_divide(x, y))
+remainder = _each(
     "remainder", lambda xp, x, y: xp.remainder(x, y),
     x=lambda g: g, y=lambda g, x, y: -g * floor_divide(x, y),
 )  # fmt: skip
@@ -91,7 +94,7 @@ _power = Op(
     "pow", lambda xp, x, *, exponent: xp.power(x, exponent), quiet=True,
     x=lambda g, x, exponent: g * (x**(exponent - 1) * exponent) if exponent != 0 else g * 0.0,
 )  # fmt: skip
-_power_of_tensors = _binary(
+_power_of_tensors = _each(
     "pow", lambda xp, x, y: xp.power(x, y), quiet=True,
     x=lambda g, x, y: g * y * pow(x, where(y == 0, 1.0, y - 1.0)),
     y=lambda g, x, out: g * out * log(where(x > 0, x, 1.0)),
@@ -99,75 +102,75 @@ _power_of_tensors = _binary(
 
 # -- exponentials and roots ------------------------------------------------------------------------
 
-exp = _singular("exp", lambda xp, x: xp.exp(x), x=lambda g, out: g * out)
-expm1 = _singular("expm1", lambda xp, x: xp.expm1(x), x=lambda g, out: g * (out + 1.0))
-log = _singular("log", lambda xp, x: xp.log(x), x=lambda g, x: g / x)
-log1p = _singular("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.0))
-sqrt = _singular(
+exp = _extended("exp", lambda xp, x: xp.exp(x), x=lambda g, out: g * out)
+expm1 = _extended("expm1", lambda xp, x: xp.expm1(x), x=lambda g, out: g * (out + 1.0))
+log = _extended("log", lambda xp, x: xp.log(x), x=lambda g, x: g / x)
+log1p = _extended("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.0))
+sqrt = _extended(
     "sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out))
 )
-rsqrt = _singular("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
-square = _binary("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
-exp2 = _singular("exp2", lambda xp, x: xp.exp2(x), x=lambda g, out: g * (out * math.log(2.0)))
-log2 = _singular("log2", lambda xp, x: xp.log2(x), x=lambda g, x: g / (x * math.log(2.0)))
-log10 = _singular("log10", lambda xp, x: xp.log10(x), x=lambda g, x: g / (x * math.log(10.0)))
-logaddexp = _binary(
+rsqrt = _extended("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
+square = _each("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
+exp2 = _extended("exp2", lambda xp, x: xp.exp2(x), x=lambda g, out: g * (out * math.log(2.0)))
+log2 = _extended("log2", lambda xp, x: xp.log2(x), x=lambda g, x: g / (x * math.log(2.0)))
+log10 = _extended("log10", lambda xp, x: xp.log10(x), x=lambda g, x: g / (x * math.log(10.0)))
+logaddexp = _each(
     "logaddexp", lambda xp, x, y: xp.logaddexp(x, y), floating=True, quiet=True,
     x=lambda g, x, y: g * sigmoid(x - y), y=lambda g, x, y: g * sigmoid(y - x),
 )  # fmt: skip
-reciprocal = _singular(
+reciprocal = _extended(
     "reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out)
 )
-tanh = _unary("tanh", lambda xp, x: kernels(x).tanh(x), x=lambda g, out: _tanh_gradient(g, out))
-_tanh_gradient = _binary(
+tanh = _real("tanh", lambda xp, x: kernels(x).tanh(x), x=lambda g, out: _tanh_gradient(g, out))
+_tanh_gradient = _each(
     "tanh_gradient", lambda xp, g, y: kernels(g).tanh_gradient(g, y),
     g=lambda g, y: _tanh_gradient(g, y), y=lambda g_, g, y: g_ * g * (y * -2.0),
 )  # fmt: skip
-erf = _unary(
+erf = _real(
     "erf", lambda xp, x: special(xp).erf(x).astype(x.dtype),
     x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
 )  # fmt: skip
 
 # -- angles ----------------------------------------------------------------------------------------
 
-sin = _singular("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
-cos = _singular("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
-tan = _singular("tan", lambda xp, x: xp.tan(x), x=lambda g, out: g * (out * out + 1.0))
-asin = _singular(
+sin = _extended("sin", lambda xp, x: xp.sin(x), x=lambda g, x: g * cos(x))
+cos = _extended("cos", lambda xp, x: xp.cos(x), x=lambda g, x: -g * sin(x))
+tan = _extended("tan", lambda xp, x: xp.tan(x), x=lambda g, out: g * (out * out + 1.0))
+asin = _extended(
     "asin", lambda xp, x: xp.arcsin(x), x=lambda g, x: g * _inverse_or_zero(sqrt(1.0 - x * x))
 )
-acos = _singular(
+acos = _extended(
     "acos", lambda xp, x: xp.arccos(x), x=lambda g, x: -g * _inverse_or_zero(sqrt(1.0 - x * x))
 )
-atan = _singular("atan", lambda xp, x: xp.arctan(x), x=lambda g, x: g / (x * x + 1.0))
-atan2 = _binary(
+atan = _extended("atan", lambda xp, x: xp.arctan(x), x=lambda g, x: g / (x * x + 1.0))
+atan2 = _each(
     "atan2", lambda xp, y, x: xp.arctan2(y, x), floating=True,
     y=lambda g, y, x: g * (x * _inverse_or_zero(x * x + y * y)),
     x=lambda g, y, x: -g * (y * _inverse_or_zero(x * x + y * y)),
 )  # fmt: skip
-sinh = _singular("sinh", lambda xp, x: xp.sinh(x), x=lambda g, x: g * cosh(x))
-cosh = _singular("cosh", lambda xp, x: xp.cosh(x), x=lambda g, x: g * sinh(x))
-asinh = _singular("asinh", lambda xp, x: xp.arcsinh(x), x=lambda g, x: g * rsqrt(x * x + 1.0))
-acosh = _singular(
+sinh = _extended("sinh", lambda xp, x: xp.sinh(x), x=lambda g, x: g * cosh(x))
+cosh = _extended("cosh", lambda xp, x: xp.cosh(x), x=lambda g, x: g * sinh(x))
+asinh = _extended("asinh", lambda xp, x: xp.arcsinh(x), x=lambda g, x: g * rsqrt(x * x + 1.0))
+acosh = _extended(
     "acosh", lambda xp, x: xp.arccosh(x), x=lambda g, x: g * _inverse_or_zero(sqrt(x * x - 1.0))
 )
-atanh = _singular(
+atanh = _extended(
     "atanh", lambda xp, x: xp.arctanh(x), x=lambda g, x: g * _inverse_or_zero(1.0 - x * x)
 )
 
 # -- signs and corners -----------------------------------------------------------------------------
 
-abs = _binary("abs", lambda xp, x: xp.abs(x), x=lambda g, x: g * sign(x))
-sign = _binary("sign", lambda xp, x: xp.sign(x) if x.dtype.kind != "b" else x, x=lambda g: g * 0.0)
-floor = _binary("floor", lambda xp, x: xp.floor(x), x=lambda g: g * 0.0)
-ceil = _binary("ceil", lambda xp, x: xp.ceil(x), x=lambda g: g * 0.0)
-round = _binary("round", lambda xp, x: xp.round(x), x=lambda g: g * 0.0)
-trunc = _binary("trunc", lambda xp, x: xp.trunc(x), x=lambda g: g * 0.0)
-_clamp = _binary(
+abs = _each("abs", lambda xp, x: xp.abs(x), x=lambda g, x: g * sign(x))
+sign = _each("sign", lambda xp, x: xp.sign(x) if x.dtype.kind != "b" else x, x=lambda g: g * 0.0)
+floor = _each("floor", lambda xp, x: xp.floor(x), x=lambda g: g * 0.0)
+ceil = _each("ceil", lambda xp, x: xp.ceil(x), x=lambda g: g * 0.0)
+round = _each("round", lambda xp, x: xp.round(x), x=lambda g: g * 0.0)
+trunc = _each("trunc", lambda xp, x: xp.trunc(x), x=lambda g: g * 0.0)
+_clamp = _each(
     "clamp", lambda xp, x, *, low, high: xp.clip(x, low, high),
     x=lambda g, x, out: where(x == out, g, 0.0)
 )  # fmt: skip
-_where = _binary(
+_where = _each(
     "where", lambda xp, x, y, *, condition: xp.where(condition.array, x, y),
     x=lambda g, condition: where(condition, g, 0.0),
     y=lambda g, condition: where(condition, 0.0, g),
@@ -213,19 +216,19 @@ def where(condition, x, y):
 
 # -- activations -----------------------------------------------------------------------------------
 
-sigmoid = _unary(
+sigmoid = _real(
     "sigmoid", lambda xp, x: kernels(x).sigmoid(x), x=lambda g, out: g * (out - out * out)
 )
-softplus = _unary("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
-relu = _binary(
+softplus = _real("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
+relu = _each(
     "relu", lambda xp, x: kernels(x).relu(x),
     x=lambda g, out: leaky_relu_gradient(g, out, slope=0.0),
 )  # fmt: skip
-_leaky_relu = _unary(
+_leaky_relu = _real(
     "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
     x=lambda g, out, slope: leaky_relu_gradient(g, out, slope=slope),
 )  # fmt: skip
-leaky_relu_gradient = _binary(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
+leaky_relu_gradient = _each(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
     "leaky_relu_gradient",
     lambda xp, dy, y, *, slope: kernels(y).leaky_relu_gradient(dy, y, slope),
     dy=lambda g, y, slope: leaky_relu_gradient(g, y, slope=slope),
@@ -244,7 +247,7 @@ def elu(x, alpha=1.0):
     return _elu(x, alpha=alpha)
 
 
-_elu = _unary(
+_elu = _real(
     "elu",
     lambda xp, x, *, alpha: xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))).astype(x.dtype),
     x=lambda g, x, out, alpha: where(x < 0, g * (out + alpha), where(x > 0, g, g * alpha)),
@@ -269,25 +272,25 @@ def gelu(x, approximate="none"):
 
 # -- comparisons (not differentiable) --------------------------------------------------------------
 
-eq = _binary("eq", lambda xp, x, y: xp.equal(x, y))
-ne = _binary("ne", lambda xp, x, y: xp.not_equal(x, y))
-lt = _binary("lt", lambda xp, x, y: xp.less(x, y))
-le = _binary("le", lambda xp, x, y: xp.less_equal(x, y))
-gt = _binary("gt", lambda xp, x, y: xp.greater(x, y))
-ge = _binary("ge", lambda xp, x, y: xp.greater_equal(x, y))
-logical_and = _binary("logical_and", lambda xp, x, y: xp.logical_and(x, y))
-logical_or = _binary("logical_or", lambda xp, x, y: xp.logical_or(x, y))
-logical_not = _binary("logical_not", lambda xp, x: xp.logical_not(x))
-logical_xor = _binary("logical_xor", lambda xp, x, y: xp.logical_xor(x, y))
-bitwise_and = _binary("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y))
-bitwise_or = _binary("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y))
-bitwise_xor = _binary("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y))
-bitwise_not = _binary("bitwise_not", lambda xp, x: xp.invert(x))
-bitwise_left_shift = _binary("bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y))
-bitwise_right_shift = _binary("bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y))
-isinf = _binary("isinf", lambda xp, x: xp.isinf(x))
-isnan = _binary("isnan", lambda xp, x: xp.isnan(x))
-isfinite = _binary("isfinite", lambda xp, x: xp.isfinite(x))
+eq = _each("eq", lambda xp, x, y: xp.equal(x, y))
+ne = _each("ne", lambda xp, x, y: xp.not_equal(x, y))
+lt = _each("lt", lambda xp, x, y: xp.less(x, y))
+le = _each("le", lambda xp, x, y: xp.less_equal(x, y))
+gt = _each("gt", lambda xp, x, y: xp.greater(x, y))
+ge = _each("ge", lambda xp, x, y: xp.greater_equal(x, y))
+logical_and = _each("logical_and", lambda xp, x, y: xp.logical_and(x, y))
+logical_or = _each("logical_or", lambda xp, x, y: xp.logical_or(x, y))
+logical_not = _each("logical_not", lambda xp, x: xp.logical_not(x))
+logical_xor = _each("logical_xor", lambda xp, x, y: xp.logical_xor(x, y))
+bitwise_and = _each("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y))
+bitwise_or = _each("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y))
+bitwise_xor = _each("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y))
+bitwise_not = _each("bitwise_not", lambda xp, x: xp.invert(x))
+bitwise_left_shift = _each("bitwise_left_shift", lambda xp, x, y: xp.left_shift(x, y))
+bitwise_right_shift = _each("bitwise_right_shift", lambda xp, x, y: xp.right_shift(x, y))
+isinf = _each("isinf", lambda xp, x: xp.isinf(x))
+isnan = _each("isnan", lambda xp, x: xp.isnan(x))
+isfinite = _each("isfinite", lambda xp, x: xp.isfinite(x))
 
 __all__ = [
     "abs", "acos", "acosh", "add", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",

@@ -34,14 +34,14 @@ def _sum_to_shape(xp, x, *, shape):
 _sum_to = Op("sum_to", _sum_to_shape, x=lambda g, x_shape: expand(g, x_shape))
 
 
-def _shape_from(args):
+def shape_from(args):
     """Let `f(2, 3)` and `f((2, 3))` mean the same."""
     return tuple(args[0]) if len(args) == 1 and isinstance(args[0], tuple | list) else args
 
 
 def reshape(x, *shape):
     """The same elements in another shape; one size may be -1."""
-    shape = tuple(int(n) for n in _shape_from(shape))
+    shape = tuple(int(n) for n in shape_from(shape))
     if shape.count(-1) > 1:
         raise ValueError(f"reshape: only one size may be -1, got {shape}")
     known = math.prod(n for n in shape if n != -1)
@@ -74,7 +74,7 @@ def unflatten(x, dim, sizes):
 
 def permute(x, *dims):
     """Axes in another order."""
-    dims = _shape_from(dims)
+    dims = shape_from(dims)
     order = tuple(axis_of("permute", d, x.ndim) for d in dims)
     if sorted(order) != list(range(x.ndim)):
         raise ValueError(
@@ -106,7 +106,7 @@ def unsqueeze(x, dim):
 
 def expand(x, *shape):
     """Axes of size 1 repeated to `shape` without copying; -1 keeps a size."""
-    shape = _shape_from(shape)
+    shape = shape_from(shape)
     lead = len(shape) - x.ndim
     if lead >= 0 and -1 in shape:
         shape = tuple(
@@ -224,7 +224,7 @@ _pad = Op(
 
 def flip(x, *dims):
     """Reversed along the given axes."""
-    dims = _shape_from(dims)
+    dims = shape_from(dims)
     return _flip(x, dims=axes_of("flip", dims, x.ndim) if dims else ())
 
 
@@ -297,7 +297,7 @@ def diag(x, diagonal=0):
 
 def repeat(x, *sizes):
     """Tiled: copied `sizes[i]` times along axis i."""
-    sizes = _shape_from(sizes)
+    sizes = shape_from(sizes)
     if len(sizes) < x.ndim:
         raise ValueError(
             f"repeat: expected at least {x.ndim} sizes for shape {x.shape}, got {sizes}"
