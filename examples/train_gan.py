@@ -1,7 +1,9 @@
 """GAN: the original game, on points in the plane, where one can watch it.
 
     python examples/train_gan.py                    a ring of eight Gaussians
-    python examples/train_gan.py --data digits      small images, fully connected networks
+    python examples/train_gan.py --data digits      small images, fully connected networks: z has 32
+                                                    numbers, and --lr 2e-3 --batch-size 64
+                                                    --n-critic 1 --ema 0.99 are the defaults
     python examples/train_gan.py --data grid --n-critic 1 --batch-size 512 --steps 7500
                                                     twenty-five Gaussians
 

@@ -20,6 +20,12 @@ BAD = ["-1", "nan", "inf", "1e999", "9" * 30, "abc", "", " "]
 MAY_BE_0 = {"seed", "sample_every", "checkpoint_every", "score_every", "ema", "beta", "free_bits"}
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Curves are drawn in no time: what they look like is tested elsewhere."""
+    monkeypatch.setattr(pictures, "curves", lambda records: Image.new("RGB", (4, 4)))
+
+
 def example(name):
     spec = importlib.util.spec_from_file_location(name, HOME / "examples" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

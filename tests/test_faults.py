@@ -332,3 +332,14 @@ def test_a_report_shows_a_name_that_is_no_text(finished):
     folder = train.RunFolder(finished)
     report.write(folder, "caf\udce9", {}, [], [])
     assert "caf\\udce9" in folder.report.read_text()
+
+
+def test_a_run_whose_reader_has_gone_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def gone(trainer, moment):
+        if trainer.step == 3:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(train.loop.Trainer, "_each", gone)
+    assert run([*SMALL, "--out", tmp_path / "run"]) == 1
+    error = capsys.readouterr().err
+    assert "has ended; the last good checkpoint is" in error and "Free some space" not in error

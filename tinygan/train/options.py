@@ -117,7 +117,8 @@ def _run(group):
     )  # fmt: skip
     group.add_argument(
         "--score-every", type=whole, metavar="N", default=0,
-        help="also score each N steps, for the curve in the report (default %(default)s: no)",
+        help="also score each N steps, for the curve in the report; 0: only at the end "
+        "(default %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--tensorboard", action="store_true",

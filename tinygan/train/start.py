@@ -105,6 +105,10 @@ def _run(system, settings, study, suited, config, resumed):
         made = build(state["config"])
     try:
         return _with_folder(made, folder, loader, settings, study, state)
+    except BrokenPipeError:
+        raise RunError(
+            f"the program that read what this one prints has ended; {folder.way_on()}"
+        ) from None
     except OSError as error:
         raise RunError(
             f"{error.strerror or error}. Free some space, or mend what it names; {folder.way_on()}"
@@ -270,7 +274,7 @@ def _picture(trainer, lines, figures=()):
         + ", ".join(f"{k} {m.num_parameters():,}" for k, m in trainer.system.modules.items())
         + " parameters",
     ]
-    config = {**trainer.system.config, **trainer.about.get("options", {})}
+    config = {**trainer.system.config, **trainer.about["options"], **trainer.about["machine"]}
     report.write(folder, f"{trainer.system.key}: {folder.path.name}", config, lines, facts, figures)
 
 
