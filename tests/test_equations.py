@@ -49,8 +49,10 @@ def test_functions_of_the_table(row):
     arrays = row.arrays()
     try:
         theirs = row(*arrays, module=eq)
-    except (AttributeError, TypeError) as error:
-        pytest.skip(f"no equation: {error}")
+    except AttributeError as error:
+        if "'numpy.ndarray' object" not in str(error):
+            raise  # a function without an equation: write it
+        pytest.skip("the row calls a method of tensors")
     ours = row(*row.tensors(arrays))
     assert len(ours) == len(theirs)
     for a, b in zip(ours, theirs, strict=True):

@@ -97,6 +97,10 @@ def cumsum(x, dim):
     return np.add.accumulate(x, dim) if x.ndim else x
 
 
+def cumprod(x, dim):
+    return np.multiply.accumulate(x, dim) if x.ndim else x
+
+
 def min(x, dim, keepdim=False):
     """The smallest numbers along an axis, and where they stand."""
     return x.min(dim, keepdims=keepdim), np.argmin(x, dim, keepdims=keepdim)
