@@ -244,6 +244,56 @@ def test_files_too_short_or_too_long_are_noticed(tmp_path, name, all_of_them):
         outcome(kind, path, original, unchecked=name == "cifar" and len(more) % 3073 == 0)
 
 
+def replaced(content, old, new):
+    at = content.rindex(old)
+    return content[:at] + new + content[at + len(old) :]
+
+
+def comment(content):
+    """A comment of the first name in the list of a zip, as long as what follows in the list."""
+    at = content.index(b"PK\1\2")
+    rest = content.index(b"PK\5\6") - content.index(b"PK\1\2", at + 4)
+    return content[: at + 32] + struct.pack("<H", rest) + content[at + 34 :]
+
+
+SLIPS = {
+    "fewer rows than numbers": ("npy", lambda c: replaced(c, b"(6, 4, 5)", b"(4, 4, 5)")),
+    "more rows than numbers": ("npy", lambda c: replaced(c, b"(6, 4, 5)", b"(7, 4, 5)")),
+    "wider numbers": ("npy", lambda c: replaced(c, b"<f4", b"<f8")),
+    "no shape": ("npy", lambda c: replaced(c, b"(6, 4, 5)", b"(-6,-4,5)")),
+    "a header that is no dict": ("npy", lambda c: replaced(c, b"{'descr'", b"('descr'")),
+    "a header that is not Python": ("npy", lambda c: replaced(c, b", }", b", '")),
+    "more than one array": ("npy", lambda c: c + c),
+    "a comment that hides labels": ("npz", comment),
+    "a name twice": ("npz", lambda c: c.replace(b"y.npy", b"x.npy")),
+    "a name that differs from its own": ("npz", lambda c: replaced(c, b"y.npy", b"z.npy")),
+    "fewer images than bytes": ("idx", lambda c: replaced(c, b"\0\0\0\6", b"\0\0\0\4")),
+    "other bytes than bytes": ("idx", lambda c: replaced(c, b"\0\0\x08", b"\0\0\x09")),
+}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_slips_that_load_other_numbers_elsewhere_are_refused(tmp_path, name):
+    kind, slip = SLIPS[name]
+    path = KINDS[kind].make(tmp_path)
+    path.write_bytes(slip(path.read_bytes()))
+    with pytest.raises(DataError, match=rf"{path.name}: "):
+        KINDS[kind].read(path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_changed_byte_anywhere_in_a_long_member_is_noticed(tmp_path, save):
+    path, chance = tmp_path / "a.npz", rng()
+    save(path, x=chance.integers(0, 256, (N, 100, 100), dtype=np.uint8), more=np.zeros(9))
+    content, original = path.read_bytes(), items(path)
+    for at in chance.integers(300, 60_000, 25):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 8]) + content[at + 1 :])
+        with pytest.raises(DataError, match=r"a\.npz: "):
+            data.open(path)
+    path.write_bytes(content)
+    assert is_same(items(path), original)
+
+
 ONE_FILE = [name for name in KINDS if name != "idx labels"]
 
 
