@@ -10,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+import tinygan as tg
 from tests.equations.optim import adam, adamw
+from tinygan import optim
 from tinygan.backend import cpu, portable
 from tinygan.backend.cpu import memory, pieces, threads
 
@@ -126,15 +128,13 @@ def test_adam(shape, same_order, amsgrad, decoupled):
     start, *grads = random.random((3, *shape), np.float32)
     if not same_order and len(shape) == 4:
         grads = [np.moveaxis(np.ascontiguousarray(np.moveaxis(g, 1, -1)), -1, 1) for g in grads]
-    param, room = start.copy(), np.empty_like(start)
-    m, v, top = np.zeros((3, *shape), np.float32)
-    for step, grad in enumerate(grads, 1):
-        before = grad.copy()
-        cpu.adam_step(
-            param, grad, m, v, top if amsgrad else None, step, 0.3, 0.5, 0.75, 1e-8, 0.1, decoupled,
-            room,
-        )  # fmt: skip
+    param = tg.tensor(start, requires_grad=True)
+    optimizer = (optim.AdamW if decoupled else optim.Adam)([param], **settings)
+    for grad in grads:
+        before, param.grad = grad.copy(), tg.Tensor(grad)
+        optimizer.step()
         np.testing.assert_array_equal(grad, before)
+    param = param.numpy()
     exact = [a.astype(np.float64) for a in (start, *grads)]
     *_, expected = (adamw if decoupled else adam)(exact[0], exact[1:], **settings)
     np.testing.assert_allclose(param - start, expected - exact[0], rtol=2e-6, atol=1e-6)
@@ -212,3 +212,24 @@ def test_freed_memory_is_kept_unless_told_otherwise():
         pytest.skip("this C library's allocator cannot be told")
     kept, returned = faults(), faults(TINYGAN_MALLOC="system")
     assert kept < returned / 4
+
+
+def test_an_equation_in_pieces_is_the_equation_as_a_whole(two_threads):
+    """Also where the parameter itself lies in no order that can be cut."""
+
+    def equation(theta, g, kept, room, add_scaled):
+        add_scaled(kept, 0.5, g, 0.25, room)
+        np.multiply(kept, kept, out=room)
+        add_scaled(theta, 1.0, room, -0.1, room)
+
+    for order in [(0, 1, 2, 3), (1, 0, 3, 2)]:
+        theta, g, kept = (images(128, 96, 8, 8, last=False) for _ in range(3))
+        turned = np.asfortranarray(g.transpose(order))
+        arrays = [theta.transpose(order), turned, kept.transpose(order)]
+        exact = [a.copy() for a in arrays]
+        gradient = arrays[1].copy()
+        cpu.apply_equation(equation, arrays, np.empty_like(arrays[0]))
+        portable.apply_equation(equation, exact, np.empty_like(exact[0]))
+        for ours, expected in zip(arrays, exact, strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
+        np.testing.assert_array_equal(arrays[1], gradient)

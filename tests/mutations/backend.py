@@ -34,9 +34,9 @@ SLIPS = [
         ("sigmoid of the other sign", "        np.negative(x, out=out)\n", "        out[...] = x\n"),
     ),
     *slips(
-        "backend/cpu/optim.py", "tests/test_cpu_layers.py -k adam",
-        ("gradients in another order of memory", "        room[...] = grad  # brought", "        room.reshape(-1)[...] = grad.reshape(-1, order=\"K\")  # brought"),
-        ("no largest square in pieces", "(param, grad, m, v) if v_max is None else (param, grad, m, v, v_max)", "(param, grad, m, v)"),
+        "backend/cpu/optim.py", "tests/test_cpu_layers.py -k 'adam or equation'",
+        ("gradients in another order of memory", "        room[...] = g  # brought", "        room.reshape(-1)[...] = g.reshape(-1, order=\"K\")  # brought"),
+        ("the gradient in the way of what lies between", "np.empty_like(theta))", "room)"),
     ),
     *slips(
         "backend/cpu/blas.py", "tests/test_cpu_layers.py tests/test_equations.py -k 'adam or optimisers'",

@@ -214,40 +214,7 @@ def conv_transpose2d_gradients(y, weight, g, *geometry):
     return dy, conv2d_weight_grad(g, y, weight.shape[2:], *geometry)
 
 
-# -- steps of the optimisers, in place on the parameter and its state ------------------------------
-#
-# `scratch` is an array like the parameter whose content is free to use. Every operation writes into
-# an existing array, so that a step allocates nothing and float32 stays float32 whatever the type of
-# the scalars. Only weight decay added to the gradient makes new arrays.
-
-
-def _with_decay(param, grad, decay):
-    return grad + decay * param if decay else grad
-
-
-def sgd_step(param, grad, buffer, lr, momentum, dampening, decay, nesterov, first, scratch):
-    """d = ±g + λθ;  b ← μb + (1 − τ)d;  θ ← θ − lr·b, or θ − lr·(d + μb) with Nesterov.
-
-    At `first`, b is d.
-    """
-    xp = array_module(param)
-    grad = _with_decay(param, grad, decay)
-    if momentum:
-        if first:
-            buffer[...] = grad
-        else:
-            buffer *= momentum
-            xp.multiply(grad, 1 - dampening, out=scratch)
-            buffer += scratch
-        if nesterov:
-            xp.multiply(buffer, momentum, out=scratch)
-            scratch += grad
-            scratch *= lr
-            param -= scratch
-            return
-        grad = buffer
-    xp.multiply(grad, lr, out=scratch)
-    param -= scratch
+# -- steps of the optimisers -----------------------------------------------------------------------
 
 
 def add_scaled(y, b, x, a, room):
@@ -257,77 +224,12 @@ def add_scaled(y, b, x, a, room):
     y += array_module(y).multiply(x, a, out=room)
 
 
-def adam_step(
-    param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, scratch,
-    add_scaled=add_scaled,
-):  # fmt: skip
-    """m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − lr·m̂/(√v̂ + ε).
+def apply_equation(equation, arrays, room):
+    """Change arrays of one shape in place, element by element: equation(*arrays, room, add_scaled).
 
-    m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Weight decay λ is added to g, or `decoupled`:
-    θ ← (1 − lr·λ)θ. With `v_max`, the largest v so far takes the place of v.
+    `room` is one more array like them whose content is free to use.
     """
-    xp = array_module(param)
-    if decay and decoupled:
-        param *= 1 - lr * decay
-    elif decay:
-        grad = grad + decay * param
-    root = (1 - beta2**step) ** 0.5
-    add_scaled(m, beta1, grad, 1 - beta1, scratch)
-    add_scaled(v, beta2, xp.multiply(grad, grad, out=scratch), 1 - beta2, scratch)
-    if v_max is not None:
-        xp.maximum(v_max, v, out=v_max)
-    xp.sqrt(v if v_max is None else v_max, out=scratch)
-    scratch += eps * root  # √v̂ + ε = (√v + ε·root)/root
-    xp.divide(m, scratch, out=scratch)
-    add_scaled(param, 1.0, scratch, -lr * root / (1 - beta1**step), scratch)
-
-
-def rmsprop_step(
-    param, grad, square_avg, mean_avg, buffer, lr, alpha, eps, momentum, decay, scratch
-):
-    """v ← αv + (1 − α)g²;  d = g/(√v + ε);  θ ← θ − lr·d.
-
-    With momentum, b ← μb + d and θ ← θ − lr·b.
-    With `mean_avg` (centred), a ← αa + (1 − α)g and the variance v − a² takes the place of v.
-    """
-    xp = array_module(param)
-    grad = _with_decay(param, grad, decay)
-    xp.multiply(grad, grad, out=scratch)
-    scratch *= 1 - alpha
-    square_avg *= alpha
-    square_avg += scratch
-    if mean_avg is None:
-        xp.sqrt(square_avg, out=scratch)
-    else:
-        mean_avg *= alpha
-        xp.multiply(grad, 1 - alpha, out=scratch)
-        mean_avg += scratch
-        xp.multiply(mean_avg, mean_avg, out=scratch)
-        xp.subtract(square_avg, scratch, out=scratch)
-        xp.maximum(scratch, 0, out=scratch)  # rounding can bring it below 0
-        xp.sqrt(scratch, out=scratch)
-    scratch += eps
-    xp.divide(grad, scratch, out=scratch)
-    if buffer is not None:
-        buffer *= momentum
-        buffer += scratch
-        xp.multiply(buffer, lr, out=scratch)
-    else:
-        scratch *= lr
-    param -= scratch
-
-
-def adagrad_step(param, grad, total, lr, eps, decay, scratch):
-    """s ← s + g²;  θ ← θ − lr·g/(√s + ε)."""
-    xp = array_module(param)
-    grad = _with_decay(param, grad, decay)
-    xp.multiply(grad, grad, out=scratch)
-    total += scratch
-    xp.sqrt(total, out=scratch)
-    scratch += eps
-    xp.divide(grad, scratch, out=scratch)
-    scratch *= lr
-    param -= scratch
+    equation(*arrays, room, add_scaled)
 
 
 def move_towards(average, value, share, scratch):

@@ -1,11 +1,15 @@
 """The optimisers of most papers: settings, state, and the equation of each.
 
-θ is a parameter, g its gradient, λ the weight decay. With `maximize`, −g takes the place of g: the
-optimiser climbs.
+θ is a parameter, g its gradient, λ the weight decay, t the number of the step. With `maximize`, −g
+takes the place of g: the optimiser climbs.
+
+An equation works in place, so that a step allocates nothing and float32 stays float32 whatever the
+type of the numbers; only weight decay that is added to the gradient makes a new array. `room` is an
+array for what lies between, and add_scaled(y, b, x, a, room) is y ← b·y + a·x.
 """
 
 from ..autograd import Tensor
-from ..backend.device import array_module, kernels
+from ..backend.device import array_module
 from .optimizer import Optimizer, at_least, two_betas
 
 
@@ -43,17 +47,26 @@ class SGD(Optimizer):
     def initial_state(self, p, group):
         return {"step": 0, "momentum_buffer": p.zeros_like()} if group["momentum"] else {}
 
-    def update(self, param, grad, state, group, scratch):
-        momentum, buffer, first = group["momentum"], None, False
-        if momentum:
-            if not state:  # momentum was switched on after the first step
-                state.update(step=0, momentum_buffer=Tensor(array_module(param).zeros_like(param)))
-            buffer, first = state["momentum_buffer"].array, state["step"] == 0
-            state["step"] += 1
-        kernels(param).sgd_step(
-            param, grad, buffer, group["lr"], momentum, group["dampening"], group["weight_decay"],
-            group["nesterov"], first, scratch,
-        )  # fmt: skip
+    def update(self, theta, g, state, group, room):
+        if group["momentum"] and not state:  # it was switched on after the first step
+            state.update(step=0, momentum_buffer=Tensor(array_module(theta).zeros_like(theta)))
+        super().update(theta, g, state, group, room)
+
+    def equation(self, theta, g, *rest, t, group):
+        *b, room, add_scaled = rest
+        lr, mu, tau = group["lr"], group["momentum"], group["dampening"]
+        d = with_decay(theta, g, group)
+        if mu and t == 1:
+            b[0][...] = d
+        elif mu:
+            add_scaled(b[0], mu, d, 1 - tau, room)  # b ← μb + (1 − τ)d
+        if mu and group["nesterov"]:
+            array_module(theta).multiply(b[0], mu, out=room)
+            room += d
+            d = room
+        elif mu:
+            d = b[0]
+        add_scaled(theta, 1.0, d, -lr, room)
 
 
 class Adam(Optimizer):
@@ -84,14 +97,23 @@ class Adam(Optimizer):
         state = {"step": 0, "exp_avg": p.zeros_like(), "exp_avg_sq": p.zeros_like()}
         return {**state, "max_exp_avg_sq": p.zeros_like()} if group["amsgrad"] else state
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] = step = state["step"] + 1
-        beta1, beta2 = group["betas"]
-        largest = state["max_exp_avg_sq"].array if group["amsgrad"] else None
-        kernels(param).adam_step(
-            param, grad, state["exp_avg"].array, state["exp_avg_sq"].array, largest, step,
-            group["lr"], beta1, beta2, group["eps"], group["weight_decay"], self.decoupled, scratch,
-        )  # fmt: skip
+    def equation(self, theta, g, m, v, *rest, t, group):
+        *largest, room, add_scaled = rest
+        lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
+        xp = array_module(theta)
+        if self.decoupled:
+            theta *= 1 - lr * decay
+        else:
+            g = with_decay(theta, g, group)
+        add_scaled(m, beta1, g, 1 - beta1, room)  # m ← β₁m + (1 − β₁)g
+        add_scaled(v, beta2, xp.multiply(g, g, out=room), 1 - beta2, room)  # v ← β₂v + (1 − β₂)g²
+        if largest:
+            v = xp.maximum(largest[0], v, out=largest[0])
+        root = (1 - beta2**t) ** 0.5  # √v̂ = √v/root, and so √v̂ + ε = (√v + ε·root)/root
+        xp.sqrt(v, out=room)
+        room += group["eps"] * root
+        xp.divide(m, room, out=room)
+        add_scaled(theta, 1.0, room, -lr * root / (1 - beta1**t), room)  # θ ← θ − lr·m̂/(√v̂ + ε)
 
 
 class AdamW(Adam):
@@ -128,21 +150,29 @@ class RMSprop(Optimizer):
         at_least("RMSprop", group, lr=0, alpha=0, eps=0, weight_decay=0, momentum=0)
 
     def initial_state(self, p, group):
-        state = {"step": 0, "square_avg": p.zeros_like()}
-        if group["momentum"]:
-            state["momentum_buffer"] = p.zeros_like()
-        if group["centered"]:
-            state["grad_avg"] = p.zeros_like()
-        return state
+        names = ["square_avg"] + ["momentum_buffer"] * bool(group["momentum"])
+        names += ["grad_avg"] * bool(group["centered"])
+        return {"step": 0} | {name: p.zeros_like() for name in names}
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] += 1
-        mean = state["grad_avg"].array if group["centered"] else None
-        buffer = state["momentum_buffer"].array if group["momentum"] else None
-        kernels(param).rmsprop_step(
-            param, grad, state["square_avg"].array, mean, buffer, group["lr"], group["alpha"],
-            group["eps"], group["momentum"], group["weight_decay"], scratch,
-        )  # fmt: skip
+    def equation(self, theta, g, v, *rest, t, group):
+        *kept, room, add_scaled = rest
+        alpha, mu, xp = group["alpha"], group["momentum"], array_module(theta)
+        g = with_decay(theta, g, group)
+        add_scaled(v, alpha, xp.multiply(g, g, out=room), 1 - alpha, room)  # v ← αv + (1 − α)g²
+        if group["centered"]:
+            a = kept[-1]
+            add_scaled(a, alpha, g, 1 - alpha, room)  # a ← αa + (1 − α)g
+            xp.subtract(v, xp.multiply(a, a, out=room), out=room)
+            xp.sqrt(xp.maximum(room, 0, out=room), out=room)  # rounding can bring it below 0
+        else:
+            xp.sqrt(v, out=room)
+        room += group["eps"]
+        d = xp.divide(g, room, out=room)
+        if mu:
+            b = kept[0]
+            add_scaled(b, mu, d, 1.0, room)  # b ← μb + d
+            d = b
+        add_scaled(theta, 1.0, d, -group["lr"], room)
 
 
 class Adagrad(Optimizer):
@@ -168,9 +198,19 @@ class Adagrad(Optimizer):
     def initial_state(self, p, group):
         return {"step": 0, "sum": p.full_like(group["initial_accumulator_value"])}
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] = step = state["step"] + 1
-        lr = group["lr"] / (1 + (step - 1) * group["lr_decay"])
-        kernels(param).adagrad_step(
-            param, grad, state["sum"].array, lr, group["eps"], group["weight_decay"], scratch
-        )
+    def equation(self, theta, g, s, room, add_scaled, t, group):
+        lr, xp = group["lr"] / (1 + (t - 1) * group["lr_decay"]), array_module(theta)
+        g = with_decay(theta, g, group)
+        s += xp.multiply(g, g, out=room)
+        xp.sqrt(s, out=room)
+        room += group["eps"]
+        add_scaled(theta, 1.0, xp.divide(g, room, out=room), -lr, room)
+
+
+def with_decay(theta, g, group):
+    """g + λθ; or g, after θ ← (1 − lr·λ)θ where the decay is decoupled."""
+    decay = group["weight_decay"]
+    if decay and group.get("decoupled_weight_decay"):
+        theta *= 1 - group["lr"] * decay
+        return g
+    return g + decay * theta if decay else g

@@ -1,13 +1,14 @@
 """The base of all optimisers: groups of parameters, the state of each parameter, saving both.
 
 An optimiser adds its settings and two short methods: `initial_state`, what it keeps for a
-parameter, and `update`, its equation for one parameter. The equation itself runs in place as one
-kernel of the backend.
+parameter, and `equation`, which changes the parameter and what is kept.
 """
+
+from functools import partial
 
 from ..autograd import Tensor, enable_grad
 from ..autograd.tensor import as_array
-from ..backend.device import array_module
+from ..backend.device import array_module, kernels
 
 
 class Optimizer:
@@ -19,7 +20,7 @@ class Optimizer:
 
     def __init__(self, params, defaults: dict):
         self.defaults, self.param_groups, self.state = defaults, [], {}
-        self._scratch = {}
+        self._rooms = {}
         self._writer = f"{type(self).__name__}.step"
         if isinstance(params, Tensor):
             raise TypeError(
@@ -81,11 +82,25 @@ class Optimizer:
         """What is kept for a parameter, before its first step: numbers and tensors by name."""
         return {}
 
-    def update(self, param, grad, state: dict, group: dict, scratch) -> None:
-        """Change the array `param` in place, given the array `grad`."""
+    def equation(self, theta, g, *kept_room_add_scaled, t: int, group: dict) -> None:
+        """Change θ and what is kept for it in place, given its gradient g, in step t.
+
+        All are raw arrays of one shape: θ, g, the tensors of the state in their order, and `room`,
+        one more whose content is free to use. `add_scaled(y, b, x, a, room)` is y ← b·y + a·x. Each
+        operation should write into an array that is there; g must stay as it is.
+        """
         raise NotImplementedError(
-            f"{type(self).__name__} has no update: define `def update(self, param, grad, ...)`"
+            f"{type(self).__name__} has no equation: define "
+            "`def equation(self, theta, g, room, add_scaled, t, group)`"
         )
+
+    def update(self, theta, g, state: dict, group: dict, room) -> None:
+        """One step for one parameter: the equation, where it is large in pieces and on threads."""
+        if "step" in state:
+            state["step"] += 1
+        kept = [value.array for value in state.values() if isinstance(value, Tensor)]
+        equation = partial(self.equation, t=state.get("step", 1), group=group)
+        kernels(theta).apply_equation(equation, [theta, g, *kept], room)
 
     # -- what all share --------------------------------------------------------------------------
 
@@ -110,17 +125,17 @@ class Optimizer:
                     grad = grad.astype(param.dtype)
                 if climb:
                     grad = -grad
-                update(param, grad, state, group, self._scratch_like(param))
+                update(param, grad, state, group, self._room_like(param))
                 p.mark_written(writer)
         return loss
 
-    def _scratch_like(self, array):
+    def _room_like(self, array):
         """Room for intermediate results, shared by all parameters of one shape and dtype."""
         key = (array.shape, array.strides, array.dtype, type(array))
-        scratch = self._scratch.get(key)
-        if scratch is None:
-            scratch = self._scratch[key] = array_module(array).empty_like(array)
-        return scratch
+        room = self._rooms.get(key)
+        if room is None:
+            room = self._rooms[key] = array_module(array).empty_like(array)
+        return room
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False` set them to zeros."""

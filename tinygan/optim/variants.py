@@ -5,6 +5,7 @@ stand in the open, a line each, instead of in a kernel.
 """
 
 from ..backend.device import array_module
+from .algorithms import with_decay
 from .optimizer import Optimizer, at_least, two_betas
 
 
@@ -34,7 +35,7 @@ class Adadelta(Optimizer):
     def update(self, param, grad, state, group, scratch):
         state["step"] += 1
         g, xp, rho, eps = (
-            _with_decay(param, grad, group),
+            with_decay(param, grad, group),
             array_module(param),
             group["rho"],
             group["eps"],
@@ -88,7 +89,7 @@ class Adamax(_WithBetas):
 
     def update(self, param, grad, state, group, scratch):
         state["step"] += 1
-        g, xp, (beta1, beta2) = _with_decay(param, grad, group), array_module(param), group["betas"]
+        g, xp, (beta1, beta2) = with_decay(param, grad, group), array_module(param), group["betas"]
         m, u = state["exp_avg"].array, state["exp_inf"].array
         m += (1 - beta1) * (g - m)
         u *= beta2
@@ -120,7 +121,7 @@ class NAdam(_WithBetas):
         return {**super().initial_state(p, group), "mu_product": 1.0}
 
     def update(self, param, grad, state, group, scratch):
-        g, xp = _with_decay(param, grad, group), array_module(param)
+        g, xp = with_decay(param, grad, group), array_module(param)
         t, m, v = self.averaged(g, state, group)
         lr, (beta1, beta2), psi = group["lr"], group["betas"], group["momentum_decay"]
         mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (i * psi)) for i in (t, t + 1))
@@ -147,7 +148,7 @@ class RAdam(_WithBetas):
         super().__init__(params, settings)
 
     def update(self, param, grad, state, group, scratch):
-        g, xp = _with_decay(param, grad, group), array_module(param)
+        g, xp = with_decay(param, grad, group), array_module(param)
         t, m, v = self.averaged(g, state, group)
         beta1, beta2 = group["betas"]
         m_hat, unseen = m / (1 - beta1**t), beta2**t
@@ -193,12 +194,3 @@ class Rprop(Optimizer):
         xp.clip(size, *group["step_sizes"], out=size)
         previous[...] = xp.where(agreement < 0, 0.0, grad)
         param -= size * xp.sign(previous)
-
-
-def _with_decay(param, grad, group):
-    """g + λθ; or g, after θ ← (1 − lr·λ)θ where the decay is decoupled."""
-    decay = group["weight_decay"]
-    if decay and group.get("decoupled_weight_decay"):
-        param *= 1 - group["lr"] * decay
-        return grad
-    return grad + decay * param if decay else grad

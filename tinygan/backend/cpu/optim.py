@@ -1,8 +1,10 @@
-"""Optimiser steps in pieces that stay in the cache, on all threads.
+"""The optimisers' equations in pieces that stay in the cache, on all threads.
 
-A step reads and writes several arrays as large as the model, a dozen times in plain NumPy. Cut into
-pieces, every array travels from memory once; sums of two scaled arrays are one pass each.
+An equation reads and writes several arrays as large as the model, a dozen times in plain NumPy. Cut
+into pieces, every array travels from memory once; sums of two scaled arrays are one pass each.
 """
+
+import numpy as np
 
 from .. import portable
 from .blas import add_scaled
@@ -10,19 +12,20 @@ from .pieces import in_pieces
 from .workspace import scratch
 
 _LARGE = 1 << 12
+_PASSES = 14  # over memory, of Adam in plain NumPy
 
 
-def adam_step(param, grad, m, v, v_max, step, lr, beta1, beta2, eps, decay, decoupled, room):
-    """As `portable.adam_step`."""
-    rest = (step, lr, beta1, beta2, eps, decay, decoupled)
+def apply_equation(equation, arrays, room):
+    """As `portable.apply_equation`. The second of the arrays, the gradient, is only read."""
+    if arrays[0].size < _LARGE:
+        return portable.apply_equation(equation, arrays, room)
+    theta, g, *kept = arrays
+    if g.strides != theta.strides:
+        room[...] = g  # brought into the parameter's order of memory
+        g = room
 
-    def piece(param, grad, m, v, v_max=None):
-        room = scratch("optimiser", param.shape, param.dtype)
-        portable.adam_step(param, grad, m, v, v_max, *rest, room, add_scaled=add_scaled)
+    def piece(*pieces):
+        equation(*pieces, scratch("optimiser", pieces[0].shape, pieces[0].dtype), add_scaled)
 
-    if param.size >= _LARGE and grad.strides != param.strides:
-        room[...] = grad  # brought into the parameter's order of memory
-        grad = room
-    arrays = (param, grad, m, v) if v_max is None else (param, grad, m, v, v_max)
-    if param.size < _LARGE or not in_pieces(piece, *arrays, passes=14):
-        portable.adam_step(param, grad, m, v, v_max, *rest, room)
+    if not in_pieces(piece, theta, g, *kept, passes=_PASSES):
+        portable.apply_equation(equation, arrays, np.empty_like(theta))
