@@ -59,8 +59,8 @@ class Node:
         if Version.latest > self.order:
             self.check_unchanged()
         edges = self.edges
-        if self.at_once(allowed):
-            return [Tensor(a) for a in plan.at_once(self, g)]
+        if self.in_one_kernel(allowed):
+            return [Tensor(a) for a in plan.kernel(self, g)]
         if self.op.together:
             needed = [i for i, e in zip(plan.positions, edges) if allowed is None or e in allowed]
             results = plan.rules[0](self, g, needed)
@@ -76,9 +76,9 @@ class Node:
                     results[k] = result.sum_to(edge.shape)
         return results
 
-    def at_once(self, allowed):
+    def in_one_kernel(self, allowed):
         """Does one kernel give all gradients? Not where a graph of them is recorded."""
-        if self.plan is None or self.plan.at_once is None or mode.grad:
+        if self.plan is None or self.plan.kernel is None or mode.grad:
             return False
         return allowed is None or all(edge in allowed for edge in self.edges)
 

@@ -9,9 +9,12 @@ argument, named after it:
 
 reads: the gradient of x is g·y, that of y is g·x, where g is the gradient of the result. A rule
 asks for what it needs by name: an input (`x`), its shape (`x_shape`), the result (`out`), or a
-keyword of the forward (`dim`). Only what some rule asks for is kept alive until backward, and only
-for arguments whose gradient is wanted. Rules are written in Tensors, so they can be differentiated
-in turn: that is all there is to second derivatives.
+keyword of the forward (`dim`). Where the forward takes any number of arrays, their one rule may ask
+for `i`, the number of the argument that it is called for, and for `shapes`, those of all of them.
+
+Only what some rule asks for is kept alive until backward, and only for arguments whose gradient is
+wanted. Rules are written in Tensors, so they can be differentiated in turn: that is all there is to
+second derivatives.
 
 Calling an Op on tensors that require gradients records a `Node` in the graph.
 """
@@ -145,10 +148,10 @@ class Plan:
             _bound(rule, [self._getter(op, names, name, i) for name in names_])
             for rule, names_, i in zip(rules, asked, self.positions)
         ]
-        self.at_once = None
+        self.kernel = None  # `op.at_once`, as a function of (node, g)
         if op.at_once and len(self.positions) == len(op.inputs):
             getters = [self._getter(op, names, name, None) for name in _asked(op.at_once, 1)]
-            self.at_once = _bound(_on_arrays(op.at_once), getters)
+            self.kernel = _bound(_on_arrays(op.at_once), getters)
 
     def _getter(self, op, names, name, position):
         """A function of the node that fetches what a rule calls `name`."""

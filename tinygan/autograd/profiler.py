@@ -69,7 +69,7 @@ class profile(Block):
 
     def wrap_backward(self, node, run):
         def timed(g, allowed):
-            one_kernel = node.op.together or node.at_once(allowed)
+            one_kernel = node.op.together or node.in_one_kernel(allowed)
             self._inside.append(0.0)
             start = time.perf_counter()
             results = run(g, allowed)

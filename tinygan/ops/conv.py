@@ -85,7 +85,7 @@ def numbers(name, value, count, least):
     return given
 
 
-def _checked(name, x, weight, stride, padding, dilation, groups, in_axis):
+def _geometry(name, x, weight, stride, padding, dilation, groups, in_axis):
     """The geometry, after a check that input and weight fit together."""
     if x.ndim != 4 or weight.ndim != 4 or not all(weight.shape[2:]):
         raise ValueError(
@@ -144,7 +144,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         return conv2d(x, weight, bias, stride, padding, dilation, groups).squeeze(0)
     if isinstance(padding, str):
         x, padding = _padded(x, weight, stride, padding, dilation)
-    geometry = _checked("conv2d", x, weight, stride, padding, dilation, groups, in_axis=1)
+    geometry = _geometry("conv2d", x, weight, stride, padding, dilation, groups, in_axis=1)
     if min(geometry.output_size(x.shape[2:], weight.shape[2:])) < 1:
         raise ValueError(
             f"conv2d: a kernel of {weight.shape[2:]} with dilation {geometry.dilation} is "
@@ -164,7 +164,7 @@ def conv_transpose2d(
     if x.ndim == 3:
         settings = (stride, padding, output_padding, groups, dilation)
         return conv_transpose2d(x.unsqueeze(0), weight, bias, *settings).squeeze(0)
-    geometry = _checked(name, x, weight, stride, padding, dilation, groups, in_axis=0)
+    geometry = _geometry(name, x, weight, stride, padding, dilation, groups, in_axis=0)
     extra = numbers(f"{name} output_padding", output_padding, 2, 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry.stride, geometry.dilation)):
         raise ValueError(f"{name}: output_padding {extra} must be smaller than stride or dilation")

@@ -94,7 +94,7 @@ def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None, slop
     how = {"dims": dims, "eps": eps, "on_statistics": on_statistics}
     if slope is None:
         return _standardize(x, weight, bias, **how)
-    return _standardize_activated(x, weight, bias, **how, slope=_checked(name, slope))
+    return _standardize_activated(x, weight, bias, **how, slope=_between_0_and_1(name, slope))
 
 
 def _reshaped(name, x, weight, bias, shape):
@@ -108,7 +108,7 @@ def _reshaped(name, x, weight, bias, shape):
     return weight.reshape(shape), bias.reshape(shape)
 
 
-def _checked(name, slope):
+def _between_0_and_1(name, slope):
     if slope is not None and not 0 <= slope <= 1:
         raise ValueError(f"{name}: expected a slope from 0 to 1, got {slope}")
     return None if slope is None else float(slope)
@@ -154,7 +154,7 @@ def _with_running(name, x, running_mean, running_var, weight, bias, eps, slope):
         )
     mean, var = (t.reshape(_per_channel(x)).array for t in (running_mean, running_var))
     weight, bias = _reshaped(name, x, weight, bias, _per_channel(x))
-    how = {"mean": mean, "var": var, "eps": eps, "slope": _checked(name, slope)}
+    how = {"mean": mean, "var": var, "eps": eps, "slope": _between_0_and_1(name, slope)}
     return _standardize_given(x, weight, bias, **how)
 
 

@@ -146,7 +146,7 @@ def gradient_norms(modules: dict) -> dict[str, float]:
     return norms
 
 
-def all_finite(modules: dict) -> str | None:
+def not_finite(modules: dict) -> str | None:
     """The name of the first parameter or buffer that holds NaN or infinity, or None."""
     for name, module in modules.items():
         for key, tensor in module.state_dict().items():

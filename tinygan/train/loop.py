@@ -17,7 +17,7 @@ from .. import optim
 from ..backend import random_state, restore_random_state
 from ..models import System
 from . import checkpoint
-from .doctor import Unhealthy, all_finite, diagnose
+from .doctor import Unhealthy, diagnose, not_finite
 from .folder import RunFolder
 from .interrupt import Interrupt
 from .log import MetricsLog
@@ -188,7 +188,7 @@ class Trainer:
         self.healthy = checkpoint.clone(self.state())
 
     def check_weights(self) -> None:
-        if broken := all_finite(self.system.modules):
+        if broken := not_finite(self.system.modules):
             self.give_up(f"{broken} holds NaN or infinity")
 
     def give_up(self, what: str) -> None:

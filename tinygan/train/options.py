@@ -35,12 +35,12 @@ def _data(group):
         "CIFAR-10's, a folder of images, .npy or .npz (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--size", type=_checked(int, lambda n: 8 <= n <= 4096, "pixels, from 8 to 4,096"),
+        "--size", type=_accepting(int, lambda n: 8 <= n <= 4096, "pixels, from 8 to 4,096"),
         metavar="PX",
         help="side of the images; they are made or scaled so (default: the data's own)",
     )  # fmt: skip
     group.add_argument(
-        "--channels", metavar="1|3", type=_checked(int, lambda n: n in (1, 3), "1 or 3"),
+        "--channels", metavar="1|3", type=_accepting(int, lambda n: n in (1, 3), "1 or 3"),
         help="make all pictures of a folder grey (1) or coloured (3), where they are mixed",
     )  # fmt: skip
     group.add_argument(
@@ -150,7 +150,7 @@ def parse(parser: argparse.ArgumentParser, arguments=None) -> Settings:
 # -- what an option may be -------------------------------------------------------------------------
 
 
-def _checked(kind, test, expected):
+def _accepting(kind, test, expected):
     def convert(text):
         try:
             value = kind(text)
@@ -165,11 +165,11 @@ def _checked(kind, test, expected):
 
 _MOST, _WIDEST = 10**9, 2**16
 
-positive = _checked(int, lambda n: 0 < n <= _MOST, f"a whole number from 1 to {_MOST:,}")
-whole = _checked(int, lambda n: 0 <= n <= _MOST, f"a whole number from 0 to {_MOST:,}")
-width = _checked(int, lambda n: 0 < n <= _WIDEST, f"a whole number from 1 to {_WIDEST:,}")
-positive_number = _checked(float, lambda x: 0 < x <= _MOST, "a number above 0, and not above 1e9")
-number = _checked(float, lambda x: 0 <= x <= _MOST, "a number from 0 to 1e9")
-fraction = _checked(float, lambda x: 0 <= x < 1, "a number in [0, 1)")
-some_text = _checked(str, str.strip, "a name or a path, not an empty one")
-_threads = _checked(int, lambda n: 0 < n <= 1024, "a whole number from 1 to 1024")
+positive = _accepting(int, lambda n: 0 < n <= _MOST, f"a whole number from 1 to {_MOST:,}")
+whole = _accepting(int, lambda n: 0 <= n <= _MOST, f"a whole number from 0 to {_MOST:,}")
+width = _accepting(int, lambda n: 0 < n <= _WIDEST, f"a whole number from 1 to {_WIDEST:,}")
+positive_number = _accepting(float, lambda x: 0 < x <= _MOST, "a number above 0, and not above 1e9")
+number = _accepting(float, lambda x: 0 <= x <= _MOST, "a number from 0 to 1e9")
+fraction = _accepting(float, lambda x: 0 <= x < 1, "a number in [0, 1)")
+some_text = _accepting(str, str.strip, "a name or a path, not an empty one")
+_threads = _accepting(int, lambda n: 0 < n <= 1024, "a whole number from 1 to 1024")
