@@ -48,6 +48,7 @@ SPOKEN_OF = {  # what a refusal may call the operation, where not by its name
     "__rand__": "bitwise_and", "__rdiv__": "div", "__rmatmul__": "matmul", "__rmod__": "remainder",
     "__rmul__": "mul", "__ror__": "bitwise_or", "__rpow__": "pow", "__rsub__": "sub",
     "__rxor__": "bitwise_xor", "view": "reshape",
+    "nn.functional.triplet_margin_with_distance_loss": "triplet_margin_loss",
 }  # fmt: skip
 RANDOM = {  # only shape and dtype can agree
     "bernoulli", "empty", "empty_like", "multinomial", "new_empty",

@@ -688,6 +688,22 @@ row("interpolate", [(1, 2, 5, 4)], size=(3, 9), mode="bicubic", align_corners=Tr
 row("interpolate", [(1, 2, 5, 4)], size=(3, 2), mode="area")
 row("interpolate", [(1, 1, 5, 4)], scale_factor=1.7, mode="bilinear", recompute_scale_factor=True)
 
+row(
+    "affine_grid", [(2, 2, 3)],
+    via=lambda m, theta: m.affine_grid(theta, (2, 3, 4, 5), align_corners=False),
+)  # fmt: skip
+row(
+    "affine_grid", [(1, 2, 3)],
+    via=lambda m, theta: m.affine_grid(theta, (1, 3, 4, 2), align_corners=True),
+)  # fmt: skip
+for mode in ["bilinear", "nearest", "bicubic"]:
+    for padding_mode in ["zeros", "border", "reflection"]:
+        for corners in [False, True]:
+            row(
+                "grid_sample", [(2, 2, 3, 4), between(-1.9, 1.9, 2, 3, 2, 2)], mode=mode,
+                padding_mode=padding_mode, align_corners=corners,
+            )  # fmt: skip
+
 # -- normalisation --------------------------------------------------------------------------------
 
 
@@ -846,6 +862,8 @@ row("softmin", [(2, 3)], dim=1)
 
 # -- distances ------------------------------------------------------------------------------------
 
+row("bilinear", [(2, 3), (2, 4), (5, 3, 4), (5,)])
+row("bilinear", [(2, 1, 3), (2, 1, 4), (1, 3, 4)])
 row("normalize", [(2, 3, 4)])
 row("normalize", [apart(2, 3)], p=1, dim=-1)
 row("normalize", [(2, 3)], p=3.0, dim=0, eps=5.0)

@@ -1,5 +1,8 @@
 """The functions behind the layers: corners of their domains, and what they refuse."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 
@@ -48,6 +51,29 @@ def test_values_and_slopes_at_corners(name):
     for place in places:
         ours, theirs = run(tg, F, place), run(torch, torch.nn.functional, place)
         np.testing.assert_allclose(ours, theirs, atol=1e-12, err_msg=f"{name} at {place}")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_samples_on_pixels_edges_and_halfway(mode, padding, corners):
+    torch = pytest.importorskip("torch")
+    places = np.array([-2.0, -1.25, -1.0, -0.75, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5])
+    grid = np.stack(np.meshgrid(places, places), -1)[None]
+    image = np.random.default_rng(0).standard_normal((1, 2, 4, 4))
+
+    def run(functions, tensor):
+        x, places = tensor(image).requires_grad_(), tensor(grid.copy()).requires_grad_()
+        y = functions.grid_sample(x, places, mode, padding, corners)
+        y = y * tensor(np.cos(np.arange(200.0)).reshape(1, 2, 10, 10))
+        y.sum().backward()
+        gradients = [np.zeros(t.shape) if t.grad is None else t.grad.numpy() for t in (x, places)]
+        return [y.detach().numpy(), *gradients]
+
+    ours, theirs = run(F, tg.tensor), run(torch.nn.functional, torch.tensor)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -123,3 +149,88 @@ REFUSED = [
 def test_refusals(call, text):
     with pytest.raises((ValueError, TypeError), match=text):
         call()
+
+
+# -- by PyTorch's own lists -----------------------------------------------------------------------
+
+TAKEN_ANYWAY = {  # PyTorch refuses, we compute, and no number can be taken for another one
+    "nn.functional.conv1d": "whole numbers with a fractional bias",
+    "nn.functional.conv2d": "whole numbers with a fractional bias",
+}
+
+
+@pytest.mark.torch
+def test_what_pytorch_refuses_is_refused_by_name():
+    pytest.importorskip("torch")
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    from tests.op_db import _NotForUs as NotForUs
+    from tests.op_db import ours, translated
+
+    tried, amiss = 0, []
+    for entry in op_db:
+        if not entry.name.startswith("nn.functional.") or not ours(entry.name):
+            continue
+        name = entry.name.rpartition(".")[2].replace("_with_distance", "")
+        for case in entry.error_inputs("cpu") if entry.error_inputs_func else []:
+            sample = case.sample_input
+            try:
+                given = translated([sample.input, *sample.args])
+                keywords = translated(sample.kwargs)
+            except NotForUs:  # complex numbers
+                continue
+            tried += 1
+            try:
+                ours(entry.name)[0](*given, **keywords)
+            except (ValueError, TypeError, IndexError) as error:
+                if name not in str(error):
+                    amiss.append(f"{entry.name} does not name itself: {error}")
+            else:
+                if entry.name not in TAKEN_ANYWAY:
+                    amiss.append(f"{entry.name} accepts what PyTorch refuses: {case.error_regex}")
+    assert tried > 100
+    assert not amiss, "\n".join(amiss)
+
+
+def parameters_of_pytorch(function):
+    """In order; those of functions in C++ are read from the first line of their description."""
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:
+        text = re.search(r"\((.*?)\)(?: -> |:)", function.__doc__, re.DOTALL)[1]
+        text = re.sub(r"\s+", " ", text)
+        return inspect.signature(eval(f"lambda {text}: None")).parameters
+
+
+MISDESCRIBED = {  # what the functions take, where their description says otherwise
+    "one_hot": "input, num_classes=-1",
+    "scaled_dot_product_attention": "query, key, value, attn_mask=None, dropout_p=0.0, "
+    "is_causal=False, *, scale=None, enable_gqa=False",
+}
+UNREADABLE = {  # dispatched by a flag: PyTorch's signature says (*args, **kwargs)
+    "adaptive_max_pool1d", "adaptive_max_pool2d", "max_pool1d", "max_pool2d",
+}  # fmt: skip
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", F.__all__)
+def test_signatures_are_those_of_pytorch(name):
+    """The same arguments at the same places, with the same defaults; more of ours only by name."""
+    torch = pytest.importorskip("torch")
+    theirs = getattr(torch.nn.functional, name, None)
+    if theirs is None:
+        pytest.skip("PyTorch has no such function")
+    if name in UNREADABLE:
+        theirs = getattr(torch.nn.functional, f"{name}_with_indices")
+    if name in MISDESCRIBED:
+        theirs = eval(f"lambda {MISDESCRIBED[name]}: None")
+    theirs = parameters_of_pytorch(theirs)
+    ours = inspect.signature(getattr(F, name)).parameters
+    placed = [n for n, p in ours.items() if p.kind is not p.KEYWORD_ONLY]
+    expected = [n for n, p in theirs.items() if p.kind is not p.KEYWORD_ONLY]
+    assert placed == expected[: len(placed)], f"{placed} instead of {expected}"
+    assert len(placed) == len(expected)
+    for n, parameter in theirs.items():
+        assert n in ours, f"{n} is missing"
+        if parameter.default is not parameter.empty:
+            assert ours[n].default == parameter.default, f"{n}={ours[n].default}"

@@ -27,12 +27,14 @@ threshold(input, threshold, value, inplace=False)
 _CONV = "input, weight, bias=None, stride=1, padding=0"
 _WINDOW = "input, kernel_size, stride=None, padding=0"
 _SIZE = "size=None, scale_factor=None, mode='nearest', align_corners=None"
+_SAMPLED = "mode='bilinear', padding_mode='zeros'"
 
 IMAGES = f"""
 adaptive_avg_pool1d(input, output_size)
 adaptive_avg_pool2d(input, output_size)
 adaptive_max_pool1d(input, output_size, return_indices=False)
 adaptive_max_pool2d(input, output_size, return_indices=False)
+affine_grid(theta, size, align_corners=None)
 avg_pool1d({_WINDOW}, ceil_mode=False, count_include_pad=True)
 avg_pool2d({_WINDOW}, ceil_mode=False, count_include_pad=True, divisor_override=None)
 conv1d({_CONV}, dilation=1, groups=1)
@@ -40,6 +42,7 @@ conv2d({_CONV}, dilation=1, groups=1)
 conv_transpose1d({_CONV}, output_padding=0, groups=1, dilation=1)
 conv_transpose2d({_CONV}, output_padding=0, groups=1, dilation=1)
 fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1)
+grid_sample(input, grid, {_SAMPLED}, align_corners=None)
 interpolate(input, {_SIZE}, recompute_scale_factor=None, antialias=False)
 max_pool1d({_WINDOW}, dilation=1, ceil_mode=False, return_indices=False)
 max_pool2d({_WINDOW}, dilation=1, ceil_mode=False, return_indices=False)
@@ -52,6 +55,7 @@ _INSTANCE = "use_input_stats=True, momentum=0.1, eps=1e-05, *, slope=None"
 _MASKED = "attn_mask=None, dropout_p=0.0, is_causal=False"
 
 NORMS = f"""
+bilinear(input1, input2, weight, bias=None)
 batch_norm(input, running_mean, running_var, {_SCALE}, {_RUNNING})
 cosine_similarity(x1, x2, dim=1, eps=1e-8)
 group_norm(input, num_groups, {_SCALE}, eps=1e-05)

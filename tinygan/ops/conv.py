@@ -85,13 +85,17 @@ def numbers(name, value, count, least):
     return given
 
 
-def _geometry(name, x, weight, stride, padding, dilation, groups, in_axis):
-    """The geometry, after a check that input and weight fit together."""
+def _check_axes(name, x, weight):
     if x.ndim != 4 or weight.ndim != 4 or not all(weight.shape[2:]):
         raise ValueError(
             f"{name}: expected an input (N, C, H, W) or (C, H, W) and a weight with 4 axes, got "
             f"{x.shape} and {weight.shape}"
         )
+
+
+def _geometry(name, x, weight, stride, padding, dilation, groups, in_axis):
+    """The geometry, after a check that input and weight fit together."""
+    _check_axes(name, x, weight)
     stride = numbers(f"{name} stride", stride, 2, 1)
     dilation = numbers(f"{name} dilation", dilation, 2, 1)
     padding = numbers(f"{name} padding", padding, 2, 0)
@@ -117,18 +121,19 @@ def _with_bias(name, out, bias):
     return out + bias.reshape(1, -1, 1, 1)
 
 
-def _padded(x, weight, stride, padding, dilation):
+def _padded(name, x, weight, stride, padding, dilation):
     """Padding "same" or "valid" as numbers; where "same" needs one more pixel behind than before,
     x gets it.
     """
+    _check_axes(name, x, weight)
     if padding == "valid":
         return x, 0
-    if padding != "same" or numbers("conv2d stride", stride, 2, 1) != (1, 1):
+    if padding != "same" or numbers(f"{name} stride", stride, 2, 1) != (1, 1):
         raise ValueError(
-            "conv2d: expected padding as numbers, 'valid', or 'same' with stride 1, got "
+            f"{name}: expected padding as numbers, 'valid', or 'same' with stride 1, got "
             f"{padding!r} with stride {stride}"
         )
-    dilation = numbers("conv2d dilation", dilation, 2, 1)
+    dilation = numbers(f"{name} dilation", dilation, 2, 1)
     total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
     if any(t % 2 for t in total):
         x = pad(x, (0, total[1] % 2, 0, total[0] % 2))
@@ -139,19 +144,22 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     """x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O,) → (N, O, H', W'). Padding may be
     "same" or "valid", and an image alone (C, H, W).
     """
+    return _convolution("conv2d", x, weight, bias, stride, padding, dilation, groups)
+
+
+def _convolution(name, x, weight, bias, stride, padding, dilation, groups):
     if x.ndim == 3:
-        x = x.unsqueeze(0)
-        return conv2d(x, weight, bias, stride, padding, dilation, groups).squeeze(0)
+        settings = (stride, padding, dilation, groups)
+        return _convolution(name, x.unsqueeze(0), weight, bias, *settings).squeeze(0)
     if isinstance(padding, str):
-        x, padding = _padded(x, weight, stride, padding, dilation)
-    geometry = _geometry("conv2d", x, weight, stride, padding, dilation, groups, in_axis=1)
+        x, padding = _padded(name, x, weight, stride, padding, dilation)
+    geometry = _geometry(name, x, weight, stride, padding, dilation, groups, in_axis=1)
     if min(geometry.output_size(x.shape[2:], weight.shape[2:])) < 1:
         raise ValueError(
-            f"conv2d: a kernel of {weight.shape[2:]} with dilation {geometry.dilation} is "
-            "larger than "
-            f"the input {x.shape[2:]} padded by {geometry.padding}"
+            f"{name}: a kernel of {weight.shape[2:]} with dilation {geometry.dilation} is larger "
+            f"than the input {x.shape[2:]} padded by {geometry.padding}"
         )
-    return _with_bias("conv2d", _conv2d(x, weight, geometry=geometry), bias)
+    return _with_bias(name, _conv2d(x, weight, geometry=geometry), bias)
 
 
 def conv_transpose2d(
@@ -160,10 +168,16 @@ def conv_transpose2d(
     """x (N, C, H, W), weight (C, O/groups, kh, kw), bias (O,) → (N, O, H', W'): the transpose of
     conv2d.
     """
-    name = "conv_transpose2d"
+    settings = (stride, padding, output_padding, groups, dilation)
+    return _transposed_convolution("conv_transpose2d", x, weight, bias, *settings)
+
+
+def _transposed_convolution(
+    name, x, weight, bias, stride, padding, output_padding, groups, dilation
+):
     if x.ndim == 3:
         settings = (stride, padding, output_padding, groups, dilation)
-        return conv_transpose2d(x.unsqueeze(0), weight, bias, *settings).squeeze(0)
+        return _transposed_convolution(name, x.unsqueeze(0), weight, bias, *settings).squeeze(0)
     geometry = _geometry(name, x, weight, stride, padding, dilation, groups, in_axis=0)
     extra = numbers(f"{name} output_padding", output_padding, 2, 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry.stride, geometry.dilation)):
@@ -199,7 +213,8 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     stride = _flat("conv1d stride", stride, 1)
     padding = _flat("conv1d padding", padding, 0)
     dilation = _flat("conv1d dilation", dilation, 1)
-    return conv2d(x, weight, bias, stride, padding, dilation, groups).squeeze(-2)
+    settings = (stride, padding, dilation, groups)
+    return _convolution("conv1d", x, weight, bias, *settings).squeeze(-2)
 
 
 def conv_transpose1d(
@@ -212,7 +227,8 @@ def conv_transpose1d(
     padding = _flat(f"{name} padding", padding, 0)
     extra = _flat(f"{name} output_padding", output_padding, 0)
     dilation = _flat(f"{name} dilation", dilation, 1)
-    return conv_transpose2d(x, weight, bias, stride, padding, extra, groups, dilation).squeeze(-2)
+    settings = (stride, padding, extra, groups, dilation)
+    return _transposed_convolution(name, x, weight, bias, *settings).squeeze(-2)
 
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]

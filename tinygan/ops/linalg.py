@@ -78,6 +78,17 @@ def linear(x, weight, bias=None):
     )
 
 
+def bilinear(x1, x2, weight, bias=None):
+    """y_o = x1ᵀ W_o x2 + b_o, with weight (O, I, J), x1 (…, I) and x2 (…, J)."""
+    if weight.ndim != 3 or (x1.shape[-1:], x2.shape[-1:]) != (weight.shape[1:2], weight.shape[2:]):
+        raise ValueError(
+            f"bilinear: expected a weight (O, I, J), inputs (…, I) and (…, J), got {weight.shape}, "
+            f"{x1.shape} and {x2.shape}"
+        )
+    out = einsum("...i,oij,...j->...o", x1, weight, x2)
+    return out if bias is None else out + bias
+
+
 # -- einsum ----------------------------------------------------------------------------------------
 
 
@@ -180,4 +191,4 @@ def _diagonal(term, x):
     return term, x
 
 
-__all__ = ["einsum", "linear", "matmul"]
+__all__ = ["bilinear", "einsum", "linear", "matmul"]

@@ -7,6 +7,8 @@ in `tinygan.ops.margin_loss`.
 
 import math
 
+import numpy as np
+
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
@@ -38,7 +40,7 @@ _bce_logits = Op(
 def _reduced(name, values, reduction, weight=None):
     """The mean, the sum, or every value; with a weight, the mean is the weighted one's."""
     if reduction == "mean":
-        return values.mean() if weight is None else _ratio(values.sum(), weight.sum())
+        return values.mean() if weight is None else values.sum() / weight.sum()
     if reduction == "sum":
         return values.sum()
     if reduction == "none":
@@ -46,15 +48,18 @@ def _reduced(name, values, reduction, weight=None):
     raise ValueError(f"{name}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
 
 
-def _ratio(total, count):
-    """total/count; the mean of nothing is NaN, but no NaN flows back from it."""
-    nothing = count == 0
-    return where(nothing, math.nan, total / where(nothing, 1.0, count))
-
-
 def _same_shape(name, x, target):
     if x.shape != target.shape:
         raise ValueError(f"{name}: input {x.shape} and target {target.shape} differ in shape")
+
+
+def broadcasting(name, *tensors):
+    """A check that the shapes broadcast against each other."""
+    try:
+        np.broadcast_shapes(*(t.shape for t in tensors))
+    except ValueError:
+        shapes = ", ".join(str(t.shape) for t in tensors)
+        raise ValueError(f"{name}: shapes {shapes} do not broadcast") from None
 
 
 def _weighted(name, losses, weight):
@@ -170,7 +175,7 @@ def _negative_log_likelihoods(log_probs, target, weight, ignore_index):
         return losses, None
     weights = (~ignored).to(losses.dtype)
     weights = weights if weight is None else weights * weight[labels]
-    return where(ignored, 0.0, losses) * weights, weights
+    return where(ignored, 0.0, losses * weights), weights  # also where a loss is infinite
 
 
 def _per_class(name, weight, classes):
@@ -234,6 +239,7 @@ def kl_div(log_q, target, *, reduction="mean", log_target=False):
     "mean" divides by the number of elements, as in PyTorch; "batchmean" by the size of the batch,
     which is the mean divergence of a batch of distributions.
     """
+    broadcasting("kl_div", log_q, target)
     p = exp(target) if log_target else target
     p_log_p = p * target if log_target else target * log(where(target == 0, 1.0, target))
     values = p_log_p - p * log_q
@@ -247,6 +253,7 @@ def gaussian_nll_loss(mu, target, var, full=False, eps=1e-6, *, reduction="mean"
 
     `var` is σ², at least `eps`: a number, a tensor like μ, or one that lacks the last axis.
     """
+    broadcasting("gaussian_nll_loss", mu, target)
     var = var if isinstance(var, Tensor) else full_like(mu, var)
     if var.shape != mu.shape and var.shape == mu.shape[:-1]:
         var = var.unsqueeze(-1)
@@ -266,6 +273,7 @@ def poisson_nll_loss(x, target, log_input=True, full=False, *, eps=1e-8, reducti
     The last term, which no parameter moves, is left out unless `full` asks for it in Stirling's
     approximation t·log t − t + ½ log 2πt, 0 for t ≤ 1.
     """
+    broadcasting("poisson_nll_loss", x, target)
     values = exp(x) - target * x if log_input else x - target * log(x + eps)
     if full:
         t = where(target > 1, target, 1.0)

@@ -7,7 +7,7 @@ Of a critic's scores (hinge), of pairs and triplets of points, of the right clas
 from .create import arange
 from .distance import cosine_similarity, pairwise_distance
 from .elementwise import clamp, minimum, relu, softplus, where
-from .loss import _per_class, _reduced
+from .loss import _per_class, _reduced, broadcasting
 from .pool import needs_fractions
 
 
@@ -23,11 +23,13 @@ def hinge_loss(x, sign, margin=1.0, *, reduction="mean"):
 
 def soft_margin_loss(x, target, *, reduction="mean"):
     """log(1 + exp(−t·x)) for targets t of +1 and −1."""
+    broadcasting("soft_margin_loss", x, target)
     return _reduced("soft_margin_loss", softplus(-target * x), reduction)
 
 
 def hinge_embedding_loss(distance, target, margin=1.0, *, reduction="mean"):
     """The distance of a pair where t = 1, max(0, margin − distance) where t = −1."""
+    broadcasting("hinge_embedding_loss", distance, target)
     near = where(target == -1, 0.0, distance)
     far = where(target == 1, 0.0, _positive(margin - distance))
     return _reduced("hinge_embedding_loss", near + far, reduction)
@@ -40,6 +42,7 @@ def margin_ranking_loss(x1, x2, target, margin=0.0, *, reduction="mean"):
             "margin_ranking_loss: expected inputs and target with equally many axes, got "
             f"{x1.shape}, {x2.shape} and {target.shape}"
         )
+    broadcasting("margin_ranking_loss", x1, x2, target)
     needs_fractions("margin_ranking_loss", x1)
     return _reduced("margin_ranking_loss", _positive(margin - target * (x1 - x2)), reduction)
 
@@ -54,6 +57,7 @@ def cosine_embedding_loss(x1, x2, target, margin=0.0, *, reduction="mean"):
             "cosine_embedding_loss: expected (N, D), (N, D) and (N,), or (D,), (D,) and a number, "
             f"got {x1.shape}, {x2.shape} and {target.shape}"
         )
+    broadcasting("cosine_embedding_loss", x1, x2)
     cosine = cosine_similarity(x1, x2, dim=-1)
     values = where(target == 1, 1.0 - cosine, where(target == -1, _positive(cosine - margin), 0.0))
     return _reduced("cosine_embedding_loss", values, reduction)
@@ -79,6 +83,7 @@ def triplet_margin_with_distance_loss(
     """`triplet_margin_loss` with a distance of one's own, a function of two tensors."""
     distance_function = distance_function or pairwise_distance
     name = "triplet_margin_loss"
+    broadcasting(name, anchor, positive, negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ValueError(
             f"{name}: expected anchor, positive and negative with equally many axes, got "
@@ -100,6 +105,11 @@ def multi_margin_loss(x, target, p=1, margin=1.0, weight=None, *, reduction="mea
     name = "multi_margin_loss"
     if p not in (1, 2):
         raise ValueError(f"{name}: expected p = 1 or 2, got {p}")
+    if target.dtype.kind not in "iu" or 0 in x.shape[-1:]:
+        raise TypeError(
+            f"{name}: expected labels as integers and at least one class, got {target.dtype} and "
+            f"scores {x.shape}"
+        )
     if x.ndim not in (1, 2) or target.ndim > 1 or target.numel() != x[..., 0].numel():
         raise ValueError(
             f"{name}: expected (N, C) and labels (N,), or (C,) and one label, got {x.shape} and "
