@@ -862,8 +862,14 @@ row("softmin", [(2, 3)], dim=1)
 
 # -- distances ------------------------------------------------------------------------------------
 
-row("bilinear", [(2, 3), (2, 4), (5, 3, 4), (5,)])
-row("bilinear", [(2, 1, 3), (2, 1, 4), (1, 3, 4)])
+row(
+    "bilinear", [(2, 3), (2, 4), (5, 3, 4), (5,)],
+    numpy=lambda x, y, w, b: np.stack([((x @ m) * y).sum(-1) for m in w], -1) + b,
+)  # fmt: skip
+row(
+    "bilinear", [(2, 1, 3), (2, 1, 4), (1, 3, 4)],
+    numpy=lambda x, y, w: ((x @ w[0]) * y).sum(-1)[..., None],
+)  # fmt: skip
 row("normalize", [(2, 3, 4)])
 row("normalize", [apart(2, 3)], p=1, dim=-1)
 row("normalize", [(2, 3)], p=3.0, dim=0, eps=5.0)

@@ -16,4 +16,5 @@ from .indexing import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .norms import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .sampling import *  # noqa: F403
 from .shapes import *  # noqa: F403
