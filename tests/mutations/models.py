@@ -99,7 +99,13 @@ SLIPS = [
         ("weights of rows ignored", "                shares *= data.weight[start:stop]\n", ""),
         ("bic with aic's penalty", "self._n_parameters() * np.log(n)", "self._n_parameters() * 2"),
         ("free parameters of the weights", "free[self.covariance_type] + k * d + k - 1", "free[self.covariance_type] + k * d + k"),
-        ("never settles", "            if abs(bound - before) < self.tol:", "            if abs(bound - before) < 0:"),
+        ("never settles", "            settled = abs(bound - before) < self.tol", "            settled = abs(bound - before) < 0"),
+    ),
+    *slips(
+        "models/given.py", MIXTURES,
+        ("asymmetric precisions", "            raise np.linalg.LinAlgError(\"not symmetric\")", "            pass"),
+        ("weights of any sum", "abs(weights.sum() - 1) > 1e-6", "weights.sum() > 2"),
+        ("no component", "\"n_components\": 1,", "\"n_components\": 0,"),
     ),
     *slips(
         "models/points.py", MIXTURES,

@@ -8,8 +8,9 @@ from .cgan_heads import CGANHeads
 from .cvae import CVAE
 from .dcgan import DCGAN
 from .ebgan import EBGAN
+from .estimator import ConvergenceWarning, NotFittedError
 from .gan import GAN
-from .gmm import ConvergenceWarning, GaussianMixture
+from .gmm import GaussianMixture
 from .hinge import HingeGAN
 from .infogan import InfoGAN
 from .lsgan import LSGAN
@@ -23,5 +24,5 @@ from .wgan_gp import WGANGP
 __all__ = [
     "ACGAN", "AE", "CGAN", "CGANHeads", "CVAE", "DCGAN", "EBGAN", "GAN", "HingeGAN", "InfoGAN",
     "LSGAN", "MSEAdversarial", "SYSTEMS", "TextToImage", "VAE", "WGAN", "WGANGP", "Adversarial",
-    "ConvergenceWarning", "GaussianMixture", "System", "build", "evaluating",
+    "ConvergenceWarning", "GaussianMixture", "NotFittedError", "System", "build", "evaluating",
 ]  # fmt: skip

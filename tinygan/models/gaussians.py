@@ -14,6 +14,11 @@ from ..backend.cpu import mixture as quick
 __all__ = ["Gaussians", "inner_shape", "inverse", "m_step", "outer_shape"]
 
 _EPS = np.finfo(np.float64).eps
+_ILL_DEFINED = (  # as scikit-learn says it
+    "Fitting the mixture model failed because some components have ill-defined empirical "
+    "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
+    "number of components, increase reg_covar, or scale the input data."
+)
 
 
 class Gaussians:
@@ -80,8 +85,8 @@ class Gaussians:
                 raise ValueError(
                     f"GaussianMixture: {who} has collapsed onto too few distinct points: its "
                     f"covariance is singular (it holds {self.weights[k] * points.total:.3g} of "
-                    f"{points.total:g} points). Use reg_covar > 0 (1e-6 is the default), fewer "
-                    "components, or another covariance_type; remove duplicates and constant columns"
+                    f"{points.total:g} points). {_ILL_DEFINED} Another covariance_type may help; "
+                    "remove duplicates and constant columns"
                 )
 
 

@@ -38,19 +38,14 @@ import numpy as np
 
 from ..backend import portable, stream
 from ..backend.cpu import mixture as quick
-from .estimator import Estimator
+from .estimator import ConvergenceWarning, Estimator, Progress, as_scikit_learns
 from .gaussians import Gaussians, inner_shape, inverse, m_step, outer_shape
-from .points import Points, host, nearest_centres
+from .given import LLOYD_STEPS, check_parameters, given_start
+from .points import Points, nearest_centres
 
-__all__ = ["ConvergenceWarning", "GaussianMixture"]
+__all__ = ["GaussianMixture"]
 
-_COVARIANCES = ("full", "tied", "diag", "spherical")
-_LLOYD_STEPS = {"k-means++": 10, "kmeans": 300, "random_from_data": 0, "random": 0}
 _DIGITS = 1e-8  # the largest error of a log-density that the quick way may make
-
-
-class ConvergenceWarning(UserWarning):
-    """EM was stopped before it had settled."""
 
 
 class GaussianMixture(Estimator):
@@ -62,12 +57,14 @@ class GaussianMixture(Estimator):
     `weights_init`, `means_init` and `precisions_init` take the place of what it finds. Of `n_init`
     starts the best is kept. It stops when the mean log-likelihood gains less than `tol`. A further
     fit goes on from the last with `warm_start`. With `random_state=None` the draws follow
-    `tinygan.manual_seed`.
+    `tinygan.manual_seed`. `verbose` 1 or 2 prints how it goes.
 
     After `fit`: `weights_` (k,), `means_` (k, d), `covariances_`, `precisions_`,
     `precisions_cholesky_` ((k, d, d), (d, d), (k, d) or (k,) by type), `converged_`, `n_iter_`,
-    `lower_bound_`, and `history_`, the mean log-likelihood at each E step; all in NumPy's float64.
-    Predictions lie where the data lie, on the CPU or the GPU.
+    `lower_bound_`, and the mean log-likelihood at each E step, `history_` or, as scikit-learn
+    calls it, `lower_bounds_`; all in NumPy's float64. `n_features_in_`, and for a data frame
+    `feature_names_in_`, tell the columns. Predictions lie where the data lie, on the CPU or the
+    GPU.
 
     >>> x = np.concatenate([np.random.default_rng(0).normal(m, 1, (500, 2)) for m in (-5, 5)])
     >>> mixture = GaussianMixture(2, random_state=0).fit(x)
@@ -90,52 +87,69 @@ class GaussianMixture(Estimator):
         precisions_init=None,
         random_state=None,
         warm_start=False,
+        verbose=0,
+        verbose_interval=10,
     ):
         self.n_components, self.covariance_type = n_components, covariance_type
         self.tol, self.reg_covar, self.max_iter, self.n_init = tol, reg_covar, max_iter, n_init
         self.init_params, self.weights_init = init_params, weights_init
         self.means_init, self.precisions_init = means_init, precisions_init
         self.random_state, self.warm_start = random_state, warm_start
+        self.verbose, self.verbose_interval = verbose, verbose_interval
 
     # -- fitting -----------------------------------------------------------------------------------
 
     def fit(self, X, y=None, sample_weight=None):
         """Fit to X (n, d). A row with weight w counts as w rows; `y` is ignored."""
-        self._check_parameters()
-        data = Points(X, sample_weight, at_least=max(2, self.n_components))
+        check_parameters(self)
         warm = self.warm_start and hasattr(self, "means_")
         if warm:
-            self._check_width(data)
+            self._check_names(X)
+        data = Points(X, sample_weight, at_least=2)
+        if data.n < self.n_components:
+            raise ValueError(
+                "GaussianMixture: Expected n_samples >= n_components but got n_components = "
+                f"{self.n_components}, n_samples = {data.n}"
+            )
+        if warm:
+            self._check_width(data.d)
         random, best = _generator(self.random_state), None
-        for _ in range(1 if warm else self.n_init):
+        progress = Progress(self.verbose, self.verbose_interval)
+        for number in range(1 if warm else self.n_init):
+            progress.begin(number)
             start = self._mixture() if warm else self._start(data, random)
-            run = self._climb(data, start, self.lower_bound_ if warm else -np.inf)
+            run = self._climb(data, start, self.lower_bound_ if warm else -np.inf, progress)
             if best is None or run[1] > best[1]:
                 best = run
         mixture, self.lower_bound_, self.history_, self.converged_ = best
-        self.n_iter_, self.n_features_in_ = len(self.history_), data.d
+        self.lower_bounds_, self.n_iter_ = self.history_, len(self.history_)
+        self._note_features(X, data.d)
         self._keep(mixture)
         if self.max_iter and not self.converged_:
             gains = np.diff(self.history_[-2:])
             warnings.warn(
-                f"GaussianMixture: not settled after {self.max_iter} iterations (last gain "
-                f"{gains[0] if len(gains) else np.inf:.1e} per point, tol {self.tol:.1e}). "
-                "Raise max_iter or tol, go on with warm_start=True, or try fewer components.",
-                ConvergenceWarning,
+                "GaussianMixture: Best performing initialization did not converge. Try different "
+                "init parameters, or increase max_iter, tol, or check for degenerate data. After "
+                f"{self.max_iter} iterations the last one gained "
+                f"{gains[0] if len(gains) else np.inf:.1e} per point, tol is {self.tol:.1e}. A "
+                "fit goes on with warm_start=True.",
+                as_scikit_learns(ConvergenceWarning),
                 stacklevel=2,
             )
         return self
 
-    def _climb(self, data, mixture, bound):
+    def _climb(self, data, mixture, bound, progress):
         """EM from a start: (mixture, bound, history, whether it settled)."""
-        history = []
-        for _ in range(self.max_iter):
+        history, settled = [], False
+        while len(history) < self.max_iter and not settled:
             before = bound
             mixture, bound = self._em_step(data, mixture)
             history.append(bound)
-            if abs(bound - before) < self.tol:
-                return mixture, bound, history, True
-        return mixture, bound, history, False
+            progress.iteration(len(history), bound - before)
+            settled = abs(bound - before) < self.tol
+        if self.max_iter:
+            progress.end(bound, settled)
+        return mixture, bound, history, settled
 
     def _em_step(self, data, now):
         """One E and one M step: the next mixture, and the mean log-likelihood of `now`."""
@@ -177,7 +191,7 @@ class GaussianMixture(Estimator):
     # -- starting ----------------------------------------------------------------------------------
 
     def _start(self, data, random):
-        given = self._given(data.d)
+        given = given_start(self, data.d)
         if all(value is not None for value in given):
             return Gaussians(self.covariance_type, *given)
         x, weight = data.sample_of_rows(random)
@@ -186,7 +200,7 @@ class GaussianMixture(Estimator):
             shares = random.random((len(x), k))
             shares /= shares.sum(axis=1, keepdims=True)
         else:
-            steps, spread = _LLOYD_STEPS[self.init_params], self.init_params != "random_from_data"
+            steps, spread = LLOYD_STEPS[self.init_params], self.init_params != "random_from_data"
             shares = np.eye(k)[nearest_centres(x, weight, k, steps, spread, random)]
         shares *= weight[:, None]
         count = shares.sum(axis=0) + 10 * np.finfo(float).eps
@@ -202,35 +216,6 @@ class GaussianMixture(Estimator):
         start = Gaussians(self.covariance_type, *(b if a is None else a for a, b in parts))
         start.check(data)
         return start
-
-    def _given(self, d):
-        """The starting weights, means and covariances that were given, checked; None for others."""
-        k, values = self.n_components, []
-        matrices = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
-        shapes = {"weights_init": (k,), "means_init": (k, d)}
-        shapes["precisions_init"] = matrices[self.covariance_type]
-        for name, shape in shapes.items():
-            value = getattr(self, name)
-            if value is not None:
-                value = np.array(host(value), np.float64)
-                if value.shape != shape or not np.isfinite(value).all():
-                    raise ValueError(
-                        f"GaussianMixture: {name} must be finite and of shape {shape} for "
-                        f"{k} components in {d} dimensions, got shape {value.shape}"
-                    )
-            values.append(value)
-        weights, means, precisions = values
-        if weights is not None and ((weights < 0).any() or abs(weights.sum() - 1) > 1e-6):
-            raise ValueError(f"GaussianMixture: weights_init must be ≥ 0 and sum to 1: {weights}")
-        if precisions is not None:
-            precisions = inner_shape(self.covariance_type, precisions)
-            try:
-                precisions = inverse(precisions)
-            except np.linalg.LinAlgError:
-                raise ValueError(
-                    "GaussianMixture: precisions_init must be symmetric and positive definite"
-                ) from None
-        return weights, means, precisions
 
     # -- using -------------------------------------------------------------------------------------
 
@@ -255,10 +240,12 @@ class GaussianMixture(Estimator):
 
     def _by_row(self, X, function, shape=(), dtype=np.float64):
         """What `function` makes of the E step's shares and log p(x), for each row."""
-        mixture, data = self._mixture(), Points(X)
-        self._check_width(data)
+        mixture = self._mixture()
+        self._check_names(X)
+        data = Points(X)
+        self._check_width(data.d)
         out = data.xp.empty((data.n, *shape), dtype)
-        exact = not data.n or not data.on_cpu or not mixture.error(data.reach) < _DIGITS
+        exact = not data.on_cpu or not mixture.error(data.reach) < _DIGITS
         densities = mixture.densities(data, mixture.means if exact else None)
 
         def step(start, stop):
@@ -267,15 +254,17 @@ class GaussianMixture(Estimator):
             out[start:stop] = function(scores, log_p)
             return ()
 
-        if data.n:
-            data.kernels.add_up(step, data.n, densities.rows)
+        data.kernels.add_up(step, data.n, densities.rows)
         return out
 
     def sample(self, n_samples=1):
         """Draw points x (n, d) and their components (n,), component after component."""
         mixture, random = self._mixture(), _generator(self.random_state)
         if n_samples < 1:
-            raise ValueError(f"GaussianMixture.sample: n_samples must be at least 1: {n_samples}")
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                "sample."
+            )
         labels = np.repeat(
             np.arange(self.n_components), random.multinomial(n_samples, mixture.weights)
         )
@@ -304,7 +293,7 @@ class GaussianMixture(Estimator):
     def _mixture(self):
         """The fitted parameters, as the computations take them."""
         if not hasattr(self, "means_"):
-            raise AttributeError("GaussianMixture: not fitted yet: call fit(X) first")
+            raise self._not_fitted()
         covariances = inner_shape(self.covariance_type, self.covariances_)
         return Gaussians(self.covariance_type, self.weights_, self.means_, covariances)
 
@@ -314,31 +303,6 @@ class GaussianMixture(Estimator):
         self.covariances_ = outer_shape(kind, mixture.covariances)
         self.precisions_cholesky_ = outer_shape(kind, mixture.whiten)
         self.precisions_ = outer_shape(kind, inverse(mixture.covariances))
-
-    def _check_width(self, data):
-        if data.d != self.means_.shape[1]:
-            raise ValueError(
-                f"GaussianMixture: X has {data.d} columns, but the mixture was fitted to "
-                f"{self.means_.shape[1]}"
-            )
-
-    def _check_parameters(self):
-        for name, least in {"n_components": 1, "max_iter": 0, "n_init": 1}.items():
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < least:
-                raise ValueError(
-                    f"GaussianMixture: {name} must be a whole number ≥ {least}, got {value!r}"
-                )
-        for name in ("tol", "reg_covar"):
-            value = getattr(self, name)
-            if not np.isreal(value) or not 0 <= value < np.inf:
-                raise ValueError(f"GaussianMixture: {name} must be a number ≥ 0, got {value!r}")
-        for name, known in {"covariance_type": _COVARIANCES, "init_params": _LLOYD_STEPS}.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"GaussianMixture: {name} must be one of {', '.join(known)}, "
-                    f"got {getattr(self, name)!r}"
-                )
 
 
 def _generator(random_state):

@@ -29,8 +29,8 @@ class Points:
         self.xp, self.kernels = array_module(x), quick if self.on_cpu else portable
         if self.n < at_least:
             raise ValueError(
-                f"GaussianMixture: too few points: {self.n}, but at least {at_least} are needed "
-                "(as many as components, and 2)"
+                f"Found array with {self.n} sample(s) (shape={x.shape}) while a minimum of "
+                f"{at_least} is required by GaussianMixture."
             )
         self._scan()
         self.weight, self.total = (None, self.n) if weight is None else self._check_weight(weight)
@@ -47,12 +47,11 @@ class Points:
             ends.append((low, high))
             return (part.sum(axis=1),)
 
-        if self.n:
-            (total,) = self.kernels.add_up(look, self.n, max(1, _SCAN // self.d))
-            low, high = np.min([a for a, _ in ends], 0), np.max([b for _, b in ends], 0)
-            self.centre = to_numpy(total) / self.n
-            self.reach = np.maximum(high - self.centre, self.centre - low)
-            self.size = np.maximum(abs(high), abs(low))
+        (total,) = self.kernels.add_up(look, self.n, max(1, _SCAN // self.d))
+        low, high = np.min([a for a, _ in ends], 0), np.max([b for _, b in ends], 0)
+        self.centre = to_numpy(total) / self.n
+        self.reach = np.maximum(high - self.centre, self.centre - low)
+        self.size = np.maximum(abs(high), abs(low))
 
     def _complain(self, start, part):
         bad = np.argwhere(~np.isfinite(part.T))
@@ -75,7 +74,9 @@ class Points:
             )
         total = weight.sum()
         if not np.isfinite(total) or (weight < 0).any() or total == 0:
-            raise ValueError("GaussianMixture: sample_weight must be finite and ≥ 0, and not all 0")
+            raise ValueError(
+                "GaussianMixture: sample_weight must be finite and ≥ 0, and not every weight zero"
+            )
         return weight if self.on_cpu else self.xp.asarray(weight), float(total)
 
     def sample_of_rows(self, random):
@@ -109,16 +110,26 @@ def _as_points(x):
         if hasattr(x, "toarray"):
             raise TypeError("GaussianMixture: X is sparse; pass X.toarray()")
         x = np.asarray(x)  # a memory map stays one
-    if x.ndim != 2 or x.shape[1] == 0:
-        hint = ": for points on a line pass X.reshape(-1, 1)" if x.ndim == 1 else ""
+    if x.ndim != 2:
+        hint = "Reshape your data: for points on a line pass X.reshape(-1, 1), for one point "
+        hint = ": " + hint + "X.reshape(1, -1)" if x.ndim < 2 else ""
         raise ValueError(f"GaussianMixture: X must have shape (n, d), got {x.shape}{hint}")
-    if x.dtype.kind not in "fiub":
+    if x.shape[1] == 0:
+        raise ValueError(
+            f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required by "
+            "GaussianMixture."
+        )
+    if x.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: GaussianMixture: X must hold real numbers, not {x.dtype}"
+        )
+    if x.dtype.kind == "O":
         try:
-            x = np.asarray(x, np.float64) if x.dtype.kind == "O" else None
-        except (TypeError, ValueError):
-            x = None
-        if x is None:
-            raise TypeError("GaussianMixture: X must hold real numbers")
+            x = np.asarray(x, np.float64)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"GaussianMixture: X must hold real numbers: {error}") from None
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"GaussianMixture: X must hold real numbers, not {x.dtype}")
     return x
 
 
