@@ -16,6 +16,7 @@ from tests.equations import optim as textbook
 from tests.op_table import ROWS
 from tinygan import nn, optim
 from tinygan.backend.random import Stream
+from tinygan.models.likelihood import Bernoulli, Gaussian
 
 
 def close(ours, expected, rtol=1e-9, atol=1e-11):
@@ -212,6 +213,7 @@ def test_batch_norm_over_several_batches(shape, momentum):
     layer.eval()
     close(layer(x), eq.batch_norm(x.numpy(), mean, var, weight, bias))
     close(layer.running_mean, mean)  # evaluation moves nothing
+    assert layer.num_batches_tracked.item() == 4
 
 
 def test_instance_norm_with_running_statistics():
@@ -647,9 +649,10 @@ def test_spectral_norm_begins_near_the_largest_singular_value():
     assert estimate == pytest.approx(np.linalg.norm(weight, 2), rel=0.02)
 
 
-def test_a_padding_row_does_not_learn():
-    """The gradient of a row is the sum over its places, but for the padding's."""
-    layer = wide(nn.Embedding(6, 3, padding_idx=2))
+@pytest.mark.parametrize("padding_idx", [2, -4])
+def test_a_padding_row_does_not_learn(padding_idx):
+    """The gradient of a row is the sum over its places, but for the padding's, which is row 2."""
+    layer = wide(nn.Embedding(6, 3, padding_idx=padding_idx))
     index = np.array([[1, 2, 2], [5, 1, 0]])
     close(layer(tg.tensor(index)), eq.embedding(index, layer.weight.numpy()))
     g = normal(2, 3, 3)
@@ -661,6 +664,20 @@ def test_a_padding_row_does_not_learn():
     close(layer.weight.grad, expected)
     optim.SGD(layer.parameters(), lr=1.0).step()
     close(layer(tg.tensor([2])), layer.weight.numpy()[[2]])
+
+
+def test_what_the_output_of_a_decoder_stands_for():
+    """Its density of x in −1 … 1, and the mean of that."""
+    y, x = 2 * normal(4, 5), tg.Tensor(np.random.default_rng(3).uniform(-1, 1, (4, 5)))
+    white = 1 / (1 + np.exp(-y.numpy()))
+    t = (x.numpy() + 1) / 2
+    close(Bernoulli().log_prob(x, y), t * np.log(white) + (1 - t) * np.log(1 - white))
+    close(Bernoulli().mean(y), white - (1 - white))
+    gaussian = wide(Gaussian())
+    var = np.exp(gaussian.log_var.numpy())
+    squared = (x.numpy() - y.numpy()) ** 2
+    close(gaussian.log_prob(x, y), -squared / (2 * var) - np.log(2 * np.pi * var) / 2)
+    close(gaussian.mean(y), y.numpy())
 
 
 def test_dropout():

@@ -110,7 +110,7 @@ SLIPS = [
     *slips(
         "ops/loss.py", EQUATIONS + " -k 'loss or table'",
         ("weights forgotten", "    weights = weights if weight is None else weights * weight[labels]\n", ""),
-        ("mean over all items, also ignored ones", "return values.mean() if weight is None else _ratio(values.sum(), weight.sum())", "return values.mean()"),
+        ("mean over all items, also ignored ones", "return values.mean() if weight is None else values.sum() / weight.sum()", "return values.mean()"),
         ("ignore_index ignored", "    ignored = target == ignore_index\n", "    ignored = target == -100\n"),
         ("label smoothing by the number of others", "target = (1 - label_smoothing) * target + label_smoothing / classes", "target = (1 - label_smoothing) * target + label_smoothing / (classes - 1)"),
         ("label smoothing of hard targets keeps the whole target", "losses = (1 - label_smoothing) * losses + label_smoothing * uniform", "losses = losses + label_smoothing * uniform"),
