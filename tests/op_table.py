@@ -289,8 +289,17 @@ row("clamp", [apart(3, 4)], min=-0.3, max=0.4)
 row("clamp", [apart(3, 4)], min=-0.3)
 row("clamp", [apart(3, 4)], max=0.4)
 row("clamp", [apart()], max=0.4)
-row("clamp", [apart(3, 4), between(-0.42, -0.38, 4), between(0.35, 0.4, 3, 1)])
-row("clamp", [apart(3, 4)], via=lambda m, x: m.clamp(x, max=m.zeros_like(x[0])))
+row(
+    "clamp",
+    [apart(3, 4), between(-0.42, -0.38, 4), between(0.35, 0.4, 3, 1)],
+    numpy=lambda x, low, high: np.minimum(np.maximum(x, low), high),
+)
+row(
+    "clamp",
+    [apart(3, 4)],
+    via=lambda m, x: m.clamp(x, max=m.zeros_like(x[0])),
+    numpy=lambda x: np.minimum(x, 0),
+)
 row("softplus", [exactly([-800.0, -30.0, 0.0, 30.0, 800.0])], numpy=lambda x: np.logaddexp(x, 0))
 row("sigmoid", [exactly([-750.0, -30.0, 0.0, 30.0, 800.0])], numpy=_sigmoid)
 
@@ -367,8 +376,14 @@ for shape in [(), (3,), (3, 4), (2, 3, 4), (2, 3, 2, 2)]:  # as PyTorch: axis 0 
     row("log_softmax", [shape], numpy=lambda x, d=axis: _log_softmax(x, d))
 for dim in [0, -1]:
     row("cumprod", [(3, 4)], dim=dim, syncs=True, numpy=lambda x, d=dim: x.cumprod(d))
-row("cumprod", [exactly([[1.0, 0.0, 2.0, 3.0, 0.0], [1, 2, 3, 0, 4]])], dim=1, syncs=True)
-row("cumprod", [()], dim=0, syncs=True)
+row(
+    "cumprod",
+    [exactly([[1.0, 0.0, 2.0, 3.0, 0.0], [1, 2, 3, 0, 4]])],
+    dim=1,
+    syncs=True,
+    numpy=lambda x: x.cumprod(1),
+)
+row("cumprod", [()], dim=0, syncs=True, numpy=lambda x: x)
 row("log_softmax", [exactly([[1000.0, 0.0, -1000.0]])], dim=1)
 row("softmax", [()], dim=-1, numpy=lambda x: np.ones(()))
 row("log_softmax", [()], dim=-1, numpy=lambda x: np.zeros(()))
@@ -474,11 +489,19 @@ row("pad", [(2, 3)], via=lambda m, x: m.pad(x, (-1, 1, 0, 2), value=1.0))
 row("pad", [(0, 3)], pad=(1, 1))
 for name in ["tril", "triu"]:
     for shape, diagonal in [((3, 4), 0), ((2, 4, 3), -1), ((3, 3), 2), ((0, 3), 0)]:
-        row(name, [shape], diagonal=diagonal)
-row("diagonal", [(3, 4)])
-row("diagonal", [(2, 4, 3)], offset=-1, dim1=-1, dim2=1)
-row("diag", [(3,)], diagonal=1)
-row("diag", [(3, 4)], diagonal=-1)
+        band = lambda x, f=getattr(np, name), k=diagonal: f(x, k)
+        row(name, [shape], diagonal=diagonal, numpy=band)
+row("diagonal", [(3, 4)], numpy=np.diagonal)
+row(
+    "diagonal",
+    [(2, 4, 3)],
+    offset=-1,
+    dim1=-1,
+    dim2=1,
+    numpy=lambda x: np.diagonal(x, -1, -1, 1),
+)
+row("diag", [(3,)], diagonal=1, numpy=lambda x: np.diag(x, 1))
+row("diag", [(3, 4)], diagonal=-1, numpy=lambda x: np.diag(x, -1))
 row("pixel_shuffle", [(2, 8, 2, 3)], upscale_factor=2)
 row("pixel_unshuffle", [(2, 2, 4, 6)], downscale_factor=2)
 
@@ -498,6 +521,16 @@ row("getitem", [(0, 3)], via=lambda m, x: x[:, 1], numpy=lambda x: x[:, 1])
 row("getitem", [(4, 3), labels(4, (2, 2))], via=lambda m, x, i: x[i], numpy=lambda x, i: x[i])
 row("getitem", [(4, 3), mask(4, 3)], via=lambda m, x, i: x[i], syncs=True, numpy=lambda x, i: x[i])
 row("getitem", [(3,)], via=lambda m, x: m.stack(list(x)), numpy=lambda x: x)
+
+
+def _placed(x, index, source):
+    """x with source[i, j] at [index[i, j], j]."""
+    out = x.copy()
+    for (i, j), row_number in np.ndenumerate(index):
+        out[row_number, j] = source[i, j]
+    return out
+
+
 row("gather", [(3, 4), labels(3, (2, 4))], via=lambda m, x, i: m.gather(x, 0, i), syncs=True)
 row("gather", [(3, 4), labels(4, (3, 5))], via=lambda m, x, i: m.gather(x, -1, i), syncs=True)
 row("gather", [(3, 4, 2), labels(4, (2, 3, 1))], via=lambda m, x, i: m.gather(x, 1, i), syncs=True)
@@ -514,18 +547,45 @@ row(
     via=lambda m, x, i, s: m.scatter_add(x, 1, i, s),
     syncs=True,
 )
-row("gather", [(), labels(1, (1,))], via=lambda m, x, i: m.gather(x, 0, i))
+row(
+    "gather",
+    [(), labels(1, (1,))],
+    via=lambda m, x, i: m.gather(x, 0, i),
+    numpy=lambda x, i: np.full(i.shape, x),
+)
 row(
     "scatter",
     [(3, 4), exactly([[0, 2], [1, 0]]), (2, 3)],
     via=lambda m, x, i, s: m.scatter(x, 0, i, s),
     syncs=True,
+    numpy=lambda x, i, s: _placed(x, i, s),
 )
-row("scatter", [(3, 4), labels(4, (3, 1))], via=lambda m, x, i: m.scatter(x, 1, i, 0.5), syncs=True)
-row("masked_fill", [(3, 4), mask(4)], via=lambda m, x, i: x.masked_fill(i, -9.0))
-row("masked_fill", [(3, 4), mask(3, 1), ()], via=lambda m, x, i, v: x.masked_fill(i, v))
-row("masked_select", [(3, 4), mask(3, 4)], syncs=True)
-row("masked_select", [(4,), mask(3, 4)], syncs=True)
+row(
+    "scatter",
+    [(3, 4), labels(4, (3, 1))],
+    via=lambda m, x, i: m.scatter(x, 1, i, 0.5),
+    syncs=True,
+    numpy=lambda x, i: _placed(x.T, i.T, np.full((1, 3), 0.5)).T,
+)
+row(
+    "masked_fill",
+    [(3, 4), mask(4)],
+    via=lambda m, x, i: x.masked_fill(i, -9.0),
+    numpy=lambda x, i: np.where(i, -9, x),
+)
+row(
+    "masked_fill",
+    [(3, 4), mask(3, 1), ()],
+    via=lambda m, x, i, v: x.masked_fill(i, v),
+    numpy=lambda x, i, v: np.where(i, v, x),
+)
+row("masked_select", [(3, 4), mask(3, 4)], syncs=True, numpy=lambda x, i: x[i])
+row(
+    "masked_select",
+    [(4,), mask(3, 4)],
+    syncs=True,
+    numpy=lambda x, i: np.broadcast_to(x, i.shape)[i],
+)
 row("take", [(3, 4), labels(12, (2, 2), low=-12)], numpy=lambda x, i: x.ravel()[i])
 row("index_select", [(3, 4), labels(4, (5,))], via=lambda m, x, i: m.index_select(x, 1, i))
 row("embedding", [labels(5, (2, 3)), (5, 4)], syncs=True)

@@ -76,6 +76,8 @@ def save(obj, path, metadata: dict[str, str] | None = None) -> None:
             f"save: expected a dict, got {type(obj).__name__}; put it into one: "
             f"save({{'value': ...}}, path)"
         )
+    if metadata is not None and not isinstance(metadata, dict):
+        raise TypeError(f"save: expected metadata as a dict, got {type(metadata).__name__}")
     for key, value in (metadata or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"save: metadata must map strings to strings, got {key!r}: {value!r}")

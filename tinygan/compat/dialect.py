@@ -35,7 +35,7 @@ from ..autograd.tensor import Tensor
 from ..nn import functional
 from . import functions, making, spellings
 from .layer_signatures import LAYER_SIGNATURES
-from .signatures import FUNCTIONS, METHODS
+from .signatures import FUNCTIONS, IN_FUNCTIONAL, METHODS
 
 ADAPTORS = {}
 
@@ -55,9 +55,9 @@ def adaptor(*keywords):
 
 @adaptor("dtype")
 def _computed_as(run, given, dtype):
-    """The input is converted before anything is computed."""
+    """The input is converted before anything is computed; sums of whole numbers are int64 else."""
     given["input"] = ops.to(given["input"], dtype=dtype)
-    return run(given)
+    return ops.to(run(given), dtype=dtype)
 
 
 @adaptor("out")
@@ -87,6 +87,8 @@ def _store(result, out):
 @adaptor("alpha")
 def _scaled(run, given, alpha):
     """x ± alpha·y."""
+    dtype = ops.elementwise.result_dtype([given["input"], given["other"]])
+    spellings.check_factors("add and sub", dtype, alpha)
     given["other"] = ops.mul(given["other"], alpha)
     return run(given)
 
@@ -289,6 +291,9 @@ def install(face: dict) -> None:
         method = "(input" in signature and name not in _NO_METHODS and not hasattr(Tensor, name)
         if core is None and method:
             setattr(Tensor, name, function)
+    for signature in IN_FUNCTIONAL:
+        name = signature.partition("(")[0]
+        vars(functional)[name] = spoken(signature, _found(name))
     for signature in METHODS:
         name = signature.partition("(")[0]
         setattr(Tensor, name, stands_for(signature, _found(name)))

@@ -102,6 +102,16 @@ _TYPE_NAMES = {
 }  # fmt: skip
 
 
+def view(input, *size):
+    """The same elements in another shape."""
+    if size and isinstance(size[0], np.dtype):
+        raise TypeError(
+            "view: the bytes of a tensor are not read as another dtype; convert it by .to(dtype), "
+            "or use .numpy().view(dtype)"
+        )
+    return ops.reshape(input, *size)
+
+
 def type_as(input, other):
     """In the dtype and on the device of `other`."""
     return ops.to(input, other)
@@ -142,3 +152,16 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         raise ValueError(f"scatter: expected reduce None or 'add', got {reduce!r}")
     src = src if isinstance(src, Tensor) else ops.full(index.shape, src, input.dtype, input.device)
     return ops.scatter_add(input, dim, index, src)
+
+
+def cat(tensors, dim=0):
+    """Tensors joined along an axis; `tensor([])` joins with anything."""
+    if not isinstance(tensors, Tensor):
+        several = [t for t in tensors if not isinstance(t, Tensor) or t.shape != (0,)]
+        tensors = several or tensors
+    return ops.cat(tensors, dim)
+
+
+def norm(input, p="fro", dim=None, keepdim=False):
+    """(Σ|x|ᵖ)^(1/p); "fro" is p = 2."""
+    return ops.norm(input, 2 if p in ("fro", None) else p, dim, keepdim)

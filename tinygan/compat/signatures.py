@@ -94,14 +94,14 @@ argmin(input, dim=None, keepdim=False)
 argsort(input, dim=-1, descending=False, stable=False)
 cumprod(input, dim, *, dtype=None, out=None)
 cumsum(input, dim, *, dtype=None, out=None)
-log_softmax(input, dim=None, _stacklevel=3, dtype=None)
+log_softmax(input, dim=None, dtype=None)
 logsumexp(input, dim=None, keepdim=False, *, out=None)
 max(input, dim=None, keepdim=False, *, other=None, out=None)
 mean(input, dim=None, keepdim=False, *, dtype=None, out=None)
 min(input, dim=None, keepdim=False, *, other=None, out=None)
-norm(input, p=2, dim=None, keepdim=False, out=None, dtype=None)
+norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None)
 prod(input, dim=None, keepdim=False, *, dtype=None, out=None)
-softmax(input, dim=None, _stacklevel=3, dtype=None)
+softmax(input, dim=None, dtype=None)
 sort(input, dim=-1, descending=False, stable=False, *, out=None)
 std(input, dim=None, unbiased=None, keepdim=False, *, correction=1, out=None)
 sum(input, dim=None, keepdim=False, *, dtype=None, out=None)
@@ -184,6 +184,8 @@ repeat_interleave(input, repeats, dim=None, *, output_size=None)
 result_type(tensor1, tensor2)
 select(input, dim, index)
 std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1)
+swapaxes(input, axis0, axis1)
+swapdims(input, dim0, dim1)
 t(input)
 tensor_split(input, indices_or_sections, dim=0)
 trace(input)
@@ -223,9 +225,17 @@ clone(input, *, memory_format=None)
 contiguous(input, memory_format=None)
 """
 
+IN_FUNCTIONAL = """
+log_softmax(input, dim=None, _stacklevel=3, dtype=None)
+softmax(input, dim=None, _stacklevel=3, dtype=None)
+"""
+
 METHODS = f"""
 add_(input, other, *, alpha=1)
 copy_(input, src, non_blocking=False)
+fill_(input, value)
+norm(input, p="fro", dim=None, keepdim=False, dtype=None)
+split(input, split_size, dim=0)
 sub_(input, other, *, alpha=1)
 expand_as(input, other)
 new(input, *content)
@@ -236,9 +246,11 @@ new_tensor(input, data, *, {_NEW}, pin_memory=False)
 new_zeros(input, *size, {_NEW}, pin_memory=False)
 type(input, dtype=None, non_blocking=False)
 type_as(input, other)
+view(input, *size)
 view_as(input, other)
 """
 
 _SECTIONS = ELEMENTWISE, REDUCTIONS, SHAPES, PICKING, PRODUCTS, SPELLINGS, CREATION, COPIES
 FUNCTIONS = [line for section in _SECTIONS for line in section.strip().splitlines()]
-METHODS = METHODS.strip().splitlines()  # of tensors only
+IN_FUNCTIONAL = IN_FUNCTIONAL.strip().splitlines()  # where nn.functional has another order
+METHODS = METHODS.strip().splitlines()  # where tensors have another, or only tensors have it

@@ -40,8 +40,21 @@ def outer(input, vec2):
     return input.unsqueeze(1) * vec2
 
 
+def check_factors(name, dtype, *factors):
+    """Whole numbers are multiplied by whole numbers, booleans by none."""
+    kind = dtype.kind
+    if (kind in "iu" and any(isinstance(f, float) for f in factors)) or (
+        kind == "b" and any(f != 1 for f in factors)
+    ):
+        raise TypeError(
+            f"{name}: {dtype} cannot be multiplied by {' and '.join(map(str, factors))}; convert "
+            "it first, such as by .float()"
+        )
+
+
 def _plus_product(name, product):
     def plus(input, first, second, *, beta=1, alpha=1):
+        check_factors(name, input.dtype, beta, alpha)
         added = product(first, second)
         added = added if alpha == 1 else added * alpha
         if beta == 0:  # then even NaN does not count
@@ -120,6 +133,14 @@ def movedim(input, source, destination):
     for place, axis in sorted(zip(destination, source)):
         order.insert(place, axis)
     return ops.permute(input, order)
+
+
+def swapaxes(input, axis0, axis1):
+    """Two axes swapped."""
+    return ops.transpose(input, axis0, axis1)
+
+
+swapdims = swapaxes
 
 
 def unbind(input, dim=0):
@@ -259,6 +280,6 @@ ALIASES = {  # PyTorch's second name for something: the first
     "concatenate": "cat", "divide": "div", "fix": "trunc", "ger": "outer", "greater": "gt",
     "greater_equal": "ge", "less": "lt", "less_equal": "le", "moveaxis": "movedim",
     "multiply": "mul", "negative": "neg", "not_equal": "ne", "reshape_as": "view_as",
-    "row_stack": "vstack", "subtract": "sub", "swapaxes": "transpose", "swapdims": "transpose",
+    "row_stack": "vstack", "subtract": "sub",
     "true_divide": "div",
 }  # fmt: skip

@@ -72,15 +72,24 @@ def full(shape, value, dtype=None, device=None, requires_grad=False):
 def arange(start, end=None, step=1, dtype=None, device=None):
     """start, start+step, … below end; int64 for whole numbers, else float32."""
     start, end = (0, start) if end is None else (start, end)
-    whole = all(isinstance(v, int | np.integer) for v in (start, end, step))
+    start, end, step = _in_kind(dtype, start, end, step)
+    whole = all(isinstance(v, int) for v in (start, end, step))
     _, xp = _place(device)
     return Tensor(xp.arange(start, end, step).astype(dtype or (np.int64 if whole else np.float32)))
 
 
 def linspace(start, end, steps, dtype=None, device=None):
     """`steps` evenly spaced numbers from start to end, both included."""
+    start, end = _in_kind(dtype, start, end)
     _, xp = _place(device)
     return Tensor(xp.linspace(start, end, steps).astype(dtype or np.float32))
+
+
+def _in_kind(dtype, *numbers):
+    """Numbers, also from 0-d tensors; cut to whole ones where whole ones are asked for."""
+    numbers = [x.item() if hasattr(x, "item") else x for x in numbers]
+    whole = dtype is not None and np.dtype(dtype).kind in "iu"
+    return [int(x) for x in numbers] if whole else numbers
 
 
 def eye(n, m=None, dtype=None, device=None):

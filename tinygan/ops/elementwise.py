@@ -110,7 +110,10 @@ sqrt = _extended(
     "sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out))
 )
 rsqrt = _extended("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
-square = _each("square", lambda xp, x: xp.square(x), x=lambda g, x: g * (x * 2.0))
+square = _each(
+    "square", lambda xp, x: xp.square(x if x.dtype.kind != "b" else x.astype(xp.int64)),
+    x=lambda g, x: g * (x * 2.0),
+)  # fmt: skip
 exp2 = _extended("exp2", lambda xp, x: xp.exp2(x), x=lambda g, out: g * (out * math.log(2.0)))
 log2 = _extended("log2", lambda xp, x: xp.log2(x), x=lambda g, x: g / (x * math.log(2.0)))
 log10 = _extended("log10", lambda xp, x: xp.log10(x), x=lambda g, x: g / (x * math.log(10.0)))
