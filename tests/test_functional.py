@@ -8,6 +8,7 @@ import pytest
 
 import tinygan as tg
 import tinygan.nn.functional as F
+from tests.op_table import ROWS
 
 # -- derivatives at corners -----------------------------------------------------------------------
 
@@ -90,6 +91,23 @@ def test_no_gradient_comes_from_targets_that_are_ignored(reduction, weight, smoo
     assert (x.grad.numpy() == 0).all()
 
 
+# -- half precision -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.op in F.__all__], ids=lambda row: row.label
+)
+def test_float16_stays_float16(row):
+    tensors = row.tensors(row.arrays(np.float16))
+    outputs = [out for out in row(*tensors) if out.is_floating_point()]
+    assert {out.dtype for out in outputs} == {np.dtype("float16")}
+    flowing = [out.sum() for out in outputs if out.requires_grad]
+    if row.order and flowing:
+        wanted = [t for t in tensors if t.requires_grad]
+        slopes = [g for g in tg.grad(flowing, wanted, allow_unused=True) if g is not None]
+        assert {g.dtype for g in slopes} == {np.dtype("float16")}
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 ones = tg.ones
@@ -169,7 +187,7 @@ def test_what_pytorch_refuses_is_refused_by_name():
 
     tried, amiss = 0, []
     for entry in op_db:
-        if not entry.name.startswith("nn.functional.") or not ours(entry.name):
+        if not entry.name.startswith("nn.functional.") or not ours(entry):
             continue
         name = entry.name.rpartition(".")[2].replace("_with_distance", "")
         for case in entry.error_inputs("cpu") if entry.error_inputs_func else []:
@@ -181,7 +199,7 @@ def test_what_pytorch_refuses_is_refused_by_name():
                 continue
             tried += 1
             try:
-                ours(entry.name)[0](*given, **keywords)
+                ours(entry)[0](*given, **keywords)
             except (ValueError, TypeError, IndexError) as error:
                 if name not in str(error):
                     amiss.append(f"{entry.name} does not name itself: {error}")

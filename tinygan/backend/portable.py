@@ -12,10 +12,10 @@ from .device import array_module, to_numpy
 def sigmoid(x):
     """1 / (1 + e⁻ˣ). The exponent is cut where e⁻ˣ would overflow; σ is below 1e-38 there."""
     xp = array_module(x)
-    e = xp.negative(x)
-    e = xp.minimum(e, 88.0 if e.dtype != np.float64 else 700.0)
-    e = xp.exp(e.astype(xp.float32)).astype(x.dtype) if x.dtype == np.float16 else xp.exp(e)
-    return 1 / (1 + e)
+    if x.dtype == np.float16:  # whose e⁻ˣ would overflow from x = −11 on
+        return sigmoid(x.astype(xp.float32)).astype(x.dtype)
+    limit = 88.0 if x.dtype != np.float64 else 700.0
+    return 1 / (1 + xp.exp(xp.minimum(xp.negative(x), limit)))
 
 
 def softplus(x):

@@ -131,7 +131,7 @@ def multilabel_soft_margin_loss(x, target, weight=None, *, reduction="mean"):
             f"multilabel_soft_margin_loss: input {x.shape} and target {target.shape} differ in "
             "shape"
         )
-    values = target * softplus(-x) + (1.0 - target) * softplus(x)
+    values = target * softplus(-x) + (1 - target) * softplus(x)
     values = values if weight is None else values * weight
     return _reduced("multilabel_soft_margin_loss", values.mean(-1), reduction)
 
