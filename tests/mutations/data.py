@@ -48,6 +48,12 @@ SLIPS = [
         ("turned the other way", "np.cos(theta), np.sin(theta), -np.sin(theta), np.cos(theta))", "np.cos(theta), -np.sin(theta), np.sin(theta), np.cos(theta))", "tests/test_data_geometry.py"),
     ),
     *slips(
+        "data/table.py", "tests/test_fit_gmm.py",
+        ("the line of names is a point", "            if not numbers:\n                continue\n", ""),
+        ("gaps are filled with 0", "            value = np.nan", "            value = 0.0"),
+        ("infinite points", "        if not np.isfinite(value):", "        if np.isnan(value):"),
+    ),
+    *slips(
         "io.py", "tests/test_io.py",
         ("not atomic", "    temporary = path.with_name(f\".{path.name}.{os.getpid()}.part\")\n", "    temporary = path\n"),
         ("not flushed to the disk", "            os.fsync(file.fileno())\n        os.replace", "        os.replace", "tests/test_io.py tests/test_resume.py -k 'sync or disk or crash or atomic'"),

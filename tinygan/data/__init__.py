@@ -16,9 +16,10 @@ from .loader import Loader
 from .opening import NAMES, open
 from .pairs import PairDataset
 from .shapes import ShapesDataset, read_factors
+from .table import table
 from .web import download
 
 __all__ = [
     "ArrayDataset", "DataError", "Dataset", "FolderDataset", "Loader", "NAMES", "PairDataset",
-    "ShapesDataset", "differences", "download", "fingerprint", "open", "read_factors",
+    "ShapesDataset", "differences", "download", "fingerprint", "open", "read_factors", "table",
 ]  # fmt: skip
