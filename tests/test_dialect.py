@@ -23,7 +23,7 @@ SPELLINGS = {
         lambda: F.softmax(X, 1, dtype=tg.float64),
         lambda: tg.softmax(X.to(tg.float64), 1),
     ),
-    "inplace": (lambda: F.leaky_relu(X, 0.2, True), lambda: F.leaky_relu(X, 0.2)),
+    "inplace": (lambda: F.leaky_relu(X.clone(), 0.2, True), lambda: F.leaky_relu(X, 0.2)),
     "floor": (lambda: tg.div(X, 2, rounding_mode="floor"), lambda: (X / 2).floor()),
     "trunc": (
         lambda: WHOLE.div(2, rounding_mode="trunc"),
@@ -45,6 +45,23 @@ SPELLINGS = {
         lambda: tg.where(X > 2, X, tg.softplus(X)),
     ),
     "memory_format": (lambda: X.T.contiguous(memory_format=None), lambda: X.T),
+    "to-by-place": (lambda: X.to("cpu", tg.float64, True), lambda: X.to(tg.float64)),
+    "type": (lambda: X.type("torch.DoubleTensor"), lambda: X.to(tg.float64)),
+    "clamp-by-a-tensor": (lambda: X.clamp(max=tg.tensor(1.0)), lambda: X.clamp(max=1.0)),
+    "dim-of-nothing": (lambda: X.sum(dim=()), lambda: X.sum()),
+    "clip": (lambda: X.clip(-1, 1), lambda: X.clamp(-1, 1)),
+    "new": (lambda: X.double().new_zeros(2), lambda: tg.zeros(2, dtype=tg.float64)),
+    "new-of-sizes": (lambda: X.new(2, 3).fill_(1.0), lambda: tg.ones(2, 3)),
+    "cat-with-nothing": (lambda: tg.cat([tg.tensor([]), X]), lambda: X),
+    "repeat_interleave": (lambda: X.repeat_interleave(2, 1), lambda: X[:, [0, 0, 1, 1, 2, 2]]),
+    "unbind": (lambda: tg.stack(X.unbind(1), 1), lambda: X),
+    "meshgrid": (
+        lambda: tg.meshgrid(tg.arange(2), tg.arange(3))[1],
+        lambda: tg.tensor([[0, 1, 2]] * 2),
+    ),
+    "addmm": (lambda: tg.addmm(X, X @ X.T, X, beta=0, alpha=2), lambda: X @ X.T @ X * 2),
+    "shift": (lambda: tg.tensor([1, 2]) << 2, lambda: tg.tensor([4, 8])),
+    "bits": (lambda: ~WHOLE & 3, lambda: tg.tensor([[0, 2], [2, 0]])),
     "like": (
         lambda: tg.zeros_like(X, device="cpu", dtype=tg.int64),
         lambda: tg.zeros(2, 3, dtype=tg.int64),
@@ -89,3 +106,106 @@ def test_signatures_are_shown():
 def test_unknown_keywords_are_refused_by_name():
     with pytest.raises(TypeError, match=r"sum\(\) got an unexpected keyword argument 'dimension'"):
         X.sum(dimension=1)
+
+
+def test_in_place_forms_take_the_place_in_the_graph_over():
+    x = tg.tensor([-1.0, 0.5, 2.0], dtype=tg.float64, requires_grad=True)
+
+    def through(in_place):
+        h = x * 3
+        s = h.sigmoid_() if in_place else h.sigmoid()
+        assert (s is h) is in_place
+        skip = h if in_place else s
+        return tg.grad((s * s + skip.exp()).sum(), x)[0]
+
+    np.testing.assert_allclose(through(True).numpy(), through(False).numpy(), rtol=1e-12)
+
+
+def test_what_an_earlier_operation_kept_is_out_of_date_after_an_in_place_form():
+    h = tg.ones(3, requires_grad=True) * 2
+    product = h * h
+    F.relu(h, inplace=True)
+    with pytest.raises(RuntimeError, match=r"'mul' needs .* changed in place by 'inplace=True'"):
+        product.sum().backward()
+    with pytest.raises(RuntimeError, match="exp_: this tensor is a leaf that requires gradients"):
+        tg.ones(3, requires_grad=True).exp_()
+
+
+def test_in_place_forms_write_into_memory_where_nothing_is_recorded():
+    x = tg.tensor([-1.0, 2.0])
+    part = x[:1]
+    assert tg.nn.LeakyReLU(0.5, inplace=True)(x) is x
+    assert x.tolist() == [-0.5, 2.0] and part.tolist() == [-0.5]
+    assert x.masked_fill_(x > 0, 7.0).tolist() == [-0.5, 7.0]
+    with pytest.raises(TypeError, match=r"sqrt_: .* does not fit into a tensor of .* int64"):
+        tg.tensor([4]).sqrt_()
+
+
+@pytest.mark.torch
+def test_a_skip_past_an_in_place_activation_is_that_of_pytorch():
+    """A U-Net's: its skips carry what the activation has written, as in pix2pix."""
+    torch = pytest.importorskip("torch")
+    values = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    weight = np.random.default_rng(1).standard_normal((3, 3)).astype(np.float32)
+
+    def run(lib):
+        linear = lib.nn.Linear(3, 3, bias=False)
+        linear.weight.data = lib.from_numpy(weight)
+        block = lib.nn.Sequential(lib.nn.LeakyReLU(0.2, True), linear, lib.nn.ReLU(inplace=True))
+        x = lib.from_numpy(values)
+        x.requires_grad_(True)
+        h = x * 2
+        out = lib.cat([h, block(h)], 1)
+        (out * out).sum().backward()
+        return [out.detach().numpy(), x.grad.numpy(), linear.weight.grad.numpy()]
+
+    for ours, theirs in zip(run(tg), run(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+SMALLEST = -(2**63)
+SORTED = [
+    (np.array([3, 250, 0, 7], np.uint8), [250, 7, 3, 0]),
+    (np.array([5, SMALLEST, -5]), [5, -5, SMALLEST]),
+    (np.array([False, True, False]), [True, False, False]),
+    (np.array([1.0, np.nan, -np.inf]), [np.nan, 1.0, -np.inf]),
+]
+
+
+@pytest.mark.parametrize("values, expected", SORTED, ids=lambda v: str(getattr(v, "dtype", "")))
+def test_the_largest_come_first_in_every_dtype(values, expected):
+    x = tg.tensor(values)
+    ordered, indices = x.sort(descending=True)
+    for out in (ordered, x[indices], x[x.argsort(descending=True)], x.topk(len(values)).values):
+        np.testing.assert_array_equal(out.numpy(), np.array(expected, values.dtype))
+
+
+REFUSALS = [
+    (lambda: X.sum(True), TypeError, "sum: expected dim as a whole number, got True"),
+    (lambda: tg.add(WHOLE, WHOLE, alpha=0.5), TypeError, "int64 cannot be multiplied by 0.5"),
+    (lambda: X & X, TypeError, r"bitwise_and\(\(2, 3\) float32, "),
+    (lambda: X.view(tg.int32), TypeError, "view: the bytes of a tensor"),
+    (lambda: WHOLE.masked_fill(WHOLE > 0, 0.5), TypeError, "masked_fill: 0.5 cannot be stored"),
+    (lambda: tg.mm(X, X[0]), ValueError, r"mm: expected tensors with 2 and 2 axes, got shapes"),
+    (lambda: X.scatter(1, WHOLE, 1.0, reduce="max"), ValueError, "scatter: expected reduce"),
+    (lambda: tg.multinomial(-X, 1), ValueError, "multinomial: expected rows of finite weights"),
+    (lambda: tg.bernoulli(X), ValueError, "bernoulli: expected probabilities between 0 and 1"),
+    (lambda: tg.div(X, 2, rounding_mode="up"), ValueError, "div: expected rounding_mode"),
+]
+
+
+@pytest.mark.parametrize("make, kind, text", REFUSALS, ids=lambda v: v if type(v) is str else "")
+def test_refusals_name_the_operation(make, kind, text):
+    with pytest.raises(kind, match=text):
+        make()
+
+
+def test_the_smaller_of_multinomial_weights_are_drawn_less_often():
+    tg.manual_seed(0)
+    weights = tg.tensor([[1.0, 3.0, 0.0], [0.0, 1.0, 1.0]])
+    drawn = tg.multinomial(weights, 4000, replacement=True).numpy()
+    shares = np.stack([np.bincount(row, minlength=3) for row in drawn]) / 4000
+    np.testing.assert_allclose(shares, [[0.25, 0.75, 0], [0, 0.5, 0.5]], atol=0.03)
+    without = np.stack([tg.multinomial(weights[0], 2).numpy() for _ in range(2000)])
+    assert set(map(frozenset, without.tolist())) == {frozenset({0, 1})}
+    assert abs((without[:, 0] == 1).mean() - 0.75) < 0.04

@@ -33,6 +33,7 @@ from ..autograd.mode import no_grad
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..nn import functional
+from ..ops.inplace import in_place
 from . import functions, making, spellings
 from .layer_signatures import LAYER_SIGNATURES
 from .signatures import FUNCTIONS, IN_FUNCTIONAL, METHODS
@@ -100,6 +101,16 @@ def _to_decimals(run, given, decimals):
     return run(given) / 10.0**decimals
 
 
+@adaptor("inplace")
+def _becoming(run, given, inplace):
+    """The input becomes the result."""
+    if not inplace or given.get("training") is False:
+        return run(given)
+    first = next(iter(given))
+    x = given.pop(first)
+    return in_place("inplace=True", lambda before: run({first: before, **given}), x)
+
+
 @adaptor("requires_grad")
 def _leaf(run, given, requires_grad):
     return run(given).requires_grad_(requires_grad)
@@ -111,7 +122,7 @@ def _placed(run, given, device):
 
 
 @adaptor(
-    "inplace", "layout", "memory_format", "non_blocking", "pin_memory", "sorted", "sparse_grad",
+    "layout", "memory_format", "non_blocking", "pin_memory", "sorted", "sparse_grad",
     "stable", "_stacklevel", "implicit", "sparse", "norm_type", "eps",
 )  # fmt: skip
 def _without_effect(run, given, value):

@@ -1,12 +1,12 @@
 """In-place forms, `x.exp_()` and kin: the values of x become those of `x.exp()`.
 
-They refuse where autograd would lose track, as all of `tinygan.ops.inplace` does.
+They refuse where autograd would lose track; see `tinygan.ops.inplace.in_place`.
 """
 
 import functools
 
 from ..autograd.tensor import Tensor
-from ..ops.inplace import _arithmetic
+from ..ops.inplace import in_place
 
 NAMES = [
     "abs", "acos", "addcdiv", "addcmul", "addmm", "asin", "atan", "bernoulli", "bitwise_and",
@@ -20,22 +20,13 @@ NAMES = [
 ]  # fmt: skip
 
 
-def in_place(name, function):
-    """The method `name_` that stores what `function` gives."""
+def method_of(name, function):
+    """The method `name_` by which a tensor becomes what `function` gives."""
     name = f"{name}_"
-    store = _arithmetic(name, lambda old, new: new)
 
     @functools.wraps(function)
     def method(self, *arguments, **keywords):
-        out = function(self.detach(), *arguments, **keywords)
-        if out.shape != self.shape:
-            raise ValueError(f"{name}: the result has shape {out.shape}, the tensor {self.shape}")
-        if out.is_floating_point() and not self.is_floating_point():
-            raise TypeError(
-                f"{name}: {out.dtype} values cannot be stored in a tensor of {self.dtype}; use the "
-                "form that makes a new tensor"
-            )
-        return store(self, out)
+        return in_place(name, function, self, *arguments, **keywords)
 
     method.__name__, method.__doc__ = name, f"As `{function.__name__}`, in place."
     return method
@@ -45,4 +36,4 @@ def install() -> None:
     """Give tensors the in-place forms of the methods that they have."""
     for name in NAMES:
         if not hasattr(Tensor, f"{name}_") and hasattr(Tensor, name):
-            setattr(Tensor, f"{name}_", in_place(name, getattr(Tensor, name)))
+            setattr(Tensor, f"{name}_", method_of(name, getattr(Tensor, name)))

@@ -3,6 +3,7 @@
 from functools import partial
 
 from .. import ops
+from ..ops.inplace import in_place
 from .layer import REQUIRED, layer
 from .linear import empty_parameter
 from .module import Module
@@ -21,7 +22,7 @@ class ReLU(Module):
         self.inplace = inplace
 
     def forward(self, x):
-        return ops.relu(x)
+        return in_place("ReLU", ops.relu, x) if self.inplace else ops.relu(x)
 
     def extra_repr(self):
         return "inplace=True" if self.inplace else ""
@@ -38,6 +39,8 @@ class LeakyReLU(Module):
         self.negative_slope, self.inplace = negative_slope, inplace
 
     def forward(self, x):
+        if self.inplace:
+            return in_place("LeakyReLU", ops.leaky_relu, x, self.negative_slope)
         return ops.leaky_relu(x, self.negative_slope)
 
     def extra_repr(self):

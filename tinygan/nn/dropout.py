@@ -1,6 +1,7 @@
 """Dropout: in training, elements or channels are zeroed at random, the rest scaled up."""
 
 from .. import ops
+from ..ops.inplace import in_place
 from .module import Module
 
 
@@ -13,6 +14,8 @@ class _Dropout(Module):
         self.p, self.inplace = p, inplace
 
     def forward(self, x):
+        if self.inplace and self.training:
+            return in_place(type(self).__name__, self._drop, x, self.p)
         return self._drop(x, self.p, self.training)
 
     def extra_repr(self):

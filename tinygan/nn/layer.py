@@ -3,13 +3,14 @@
     Hardtanh = layer(__name__, "Hardtanh", ops.hardtanh, "…", min_val=-1.0, max_val=1.0)
 
 is a module whose settings are attributes, in this order and with these defaults, and are passed to
-the function by name. REQUIRED settings have no default. PyTorch's `inplace` is taken, and gives the
-same result either way: a new tensor.
+the function by name. REQUIRED settings have no default. With a setting `inplace` that is true, the
+input becomes the result.
 """
 
 import inspect
 
 from ..autograd import Tensor
+from ..ops.inplace import in_place
 from .module import Module
 
 REQUIRED = inspect.Parameter.empty
@@ -21,7 +22,10 @@ class _Layer(Module):
     _function, _settings = None, ()
 
     def forward(self, *inputs):
-        return self._function(*inputs, **{name: getattr(self, name) for name in self._settings})
+        settings = {name: getattr(self, name) for name in self._settings}
+        if self.__dict__.get("inplace"):
+            return in_place(type(self).__name__, self._function, *inputs, **settings)
+        return self._function(*inputs, **settings)
 
     def extra_repr(self):
         shown = {name: getattr(self, name) for name in self._settings}

@@ -81,6 +81,33 @@ def _augmented(in_place, out_of_place):
     return method
 
 
+def in_place(name, function, x, *arguments, **keywords):
+    """x becomes function(x, …), as PyTorch's `relu_` and `ReLU(inplace=True)` make it.
+
+    Where operations are recorded, x lets go of its memory and of its place in the graph, and takes
+    those of the result. What an earlier operation kept of x is then out of date, and its backward
+    refuses. Tensors that shared memory with x keep the old values.
+    """
+    if mode.grad and x.requires_grad and x.is_leaf:
+        _writable(x, name)  # refuses
+    before = Tensor(x.array)
+    before._node, before._version, before.requires_grad = x._node, x._version, x.requires_grad
+    out = function(before, *arguments, **keywords)
+    if out.shape != x.shape or out.is_floating_point() > x.is_floating_point():
+        raise TypeError(
+            f"{name}: a result of shape {out.shape} and {out.dtype} does not fit into a tensor of "
+            f"shape {x.shape} and {x.dtype}; use the form that makes a new tensor"
+        )
+    out = out.to(x.dtype)
+    if out._node is None:
+        if out is not before:
+            _writable(x, name)[...] = out.array
+        return x.mark_written(name)
+    x.array, x._node, x.requires_grad, x._version = out.array, out._node, True, out.version
+    x.mark_written(name).version.written = x._node.order  # after all that used x before
+    return x
+
+
 def _add(a, b):
     a += b
     return a
