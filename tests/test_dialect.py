@@ -60,6 +60,13 @@ SPELLINGS = {
         lambda: tg.tensor([[0, 1, 2]] * 2),
     ),
     "addmm": (lambda: tg.addmm(X, X @ X.T, X, beta=0, alpha=2), lambda: X @ X.T @ X * 2),
+    "tile": (lambda: tg.tile(X, (2,)), lambda: tg.cat([X, X], 1)),
+    "nonzero": (lambda: (X > 1).nonzero(), lambda: tg.tensor([[0, 2], [1, 0]])),
+    "count_nonzero": (lambda: (X > 1).count_nonzero(1), lambda: tg.tensor([1, 1])),
+    "unique": (lambda: WHOLE.unique(), lambda: tg.tensor([-7, -5, 5, 7])),
+    "clamp_min": (lambda: X.clamp_min(0.5), lambda: X.clamp(min=0.5)),
+    "unsqueeze_": (lambda: X.clone().unsqueeze_(0), lambda: X[None]),
+    "t_": (lambda: X.clone().t_(), lambda: X.T),
     "shift": (lambda: tg.tensor([1, 2]) << 2, lambda: tg.tensor([4, 8])),
     "bits": (lambda: ~WHOLE & 3, lambda: tg.tensor([[0, 2], [2, 0]])),
     "like": (
@@ -209,3 +216,13 @@ def test_the_smaller_of_multinomial_weights_are_drawn_less_often():
     without = np.stack([tg.multinomial(weights[0], 2).numpy() for _ in range(2000)])
     assert set(map(frozenset, without.tolist())) == {frozenset({0, 1})}
     assert abs((without[:, 0] == 1).mean() - 0.75) < 0.04
+
+
+def test_what_ported_code_asks_of_a_tensor():
+    x = tg.ones(2, 3, requires_grad=True)
+    y = x.t() * 2
+    assert (x.nelement(), x.ndimension(), x.element_size(), x.get_device()) == (6, 2, 4, -1)
+    assert not x.is_cuda and x.is_contiguous() and not x.t().is_contiguous()
+    assert y.detach_() is y and y.is_leaf and not y.requires_grad
+    with pytest.raises(RuntimeError, match="squeeze_: this tensor is a leaf that requires"):
+        x.squeeze_()

@@ -11,13 +11,14 @@ that they do not have: by what `namespaces`, `tensors`, `settings`, `dataloader`
 provide, or by saying what to use (`hints`).
 """
 
-from . import dialect, faces, inplace, layers, optimisers, saving
+from . import attributes, dialect, faces, inplace, layers, optimisers, saving
 
 
 def install(face: dict) -> None:
     """Attach the dialect to the public face, the names of `import tinygan`; called once there."""
     dialect.install(face)
     inplace.install()
+    attributes.install()
     layers.install()
     optimisers.install()
     saving.install(face)

@@ -10,13 +10,13 @@ from ..ops.inplace import in_place
 
 NAMES = [
     "abs", "acos", "addcdiv", "addcmul", "addmm", "asin", "atan", "bernoulli", "bitwise_and",
-    "bitwise_not", "bitwise_or", "bitwise_xor", "ceil", "clip", "cos", "cosh", "cumprod",
-    "cumsum", "elu", "eq", "erf", "exp", "exp2", "expm1", "floor", "floor_divide", "frac", "ge",
-    "gt", "index_add", "index_fill", "leaky_relu", "le", "lerp", "log", "log10", "log1p",
-    "log2", "logical_and", "logical_not", "logical_or", "lt", "masked_fill", "masked_scatter",
-    "nan_to_num", "ne", "neg", "pow", "reciprocal", "relu", "remainder", "round", "rsqrt",
-    "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin", "sinh", "softplus", "sqrt",
-    "square", "tan", "tanh", "tril", "triu", "trunc",
+    "bitwise_not", "bitwise_or", "bitwise_xor", "ceil", "clamp_max", "clamp_min", "clip", "cos",
+    "cosh", "cumprod", "cumsum", "elu", "eq", "erf", "exp", "exp2", "expm1", "floor",
+    "floor_divide", "frac", "ge", "gt", "index_add", "index_fill", "leaky_relu", "le", "lerp",
+    "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or", "lt",
+    "masked_fill", "masked_scatter", "nan_to_num", "ne", "neg", "pow", "reciprocal", "relu",
+    "remainder", "round", "rsqrt", "scatter", "scatter_add", "sigmoid", "sign", "silu", "sin",
+    "sinh", "softplus", "sqrt", "square", "tan", "tanh", "tril", "triu", "trunc",
 ]  # fmt: skip
 
 

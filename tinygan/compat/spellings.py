@@ -84,6 +84,16 @@ def lerp(input, end, weight):
     return input + weight * (end - input)
 
 
+def clamp_min(input, min):
+    """x, but `min` where it is less."""
+    return ops.clamp(input, min=min)
+
+
+def clamp_max(input, max):
+    """x, but `max` where it is more."""
+    return ops.clamp(input, max=max)
+
+
 def cdist(x1, x2, p=2.0, compute_mode=None):
     """The distances ‖x − y‖ₚ of each row of x1 from each row of x2."""
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
@@ -219,7 +229,40 @@ def _joined(name, rise, axis):
 hstack = _joined("hstack", lambda t: t if t.ndim else t.reshape(1), lambda t: min(t.ndim - 1, 1))
 vstack = _joined("vstack", lambda t: t if t.ndim > 1 else t.reshape(1, -1), lambda t: 0)
 
+
+def tile(input, *dims):
+    """Copied `dims[i]` times along axis i, counted from the last."""
+    dims = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], tuple | list) else dims
+    return ops.repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
+
+
+def nonzero(input, as_tuple=False):
+    """The places of what is not 0: one row each, or, `as_tuple`, one tensor for each axis."""
+    places = input.array.nonzero() if input.ndim else input.array.reshape(1).nonzero()
+    if as_tuple:
+        return tuple(Tensor(axis) for axis in places)
+    rows = ops.stack([Tensor(axis) for axis in places], 1)
+    return rows if input.ndim else rows[:, :0]
+
+
+def unique(input, return_inverse=False, return_counts=False, dim=None):
+    """The different elements (or slices of an axis) in order; also where they came from, and how
+    often they occur.
+    """
+    found = np.unique(
+        input.detach().numpy(), return_inverse=return_inverse, return_counts=return_counts, axis=dim
+    )
+    found = found if isinstance(found, tuple) else (found,)
+    tensors = tuple(Tensor(as_array(a, where=input.device)) for a in found)
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
 # -- comparisons and statistics --------------------------------------------------------------------
+
+
+def count_nonzero(input, dim=None):
+    """How many elements are not 0."""
+    return ops.sum(input != 0, dim)
 
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
