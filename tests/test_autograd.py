@@ -1282,3 +1282,20 @@ def test_an_input_named_twice_gets_its_gradient_once():
 def test_sizes_are_not_taken_for_data():
     with pytest.raises(TypeError, match=r"Tensor\(2, 3\): expected one array .* zeros\(2, 3\)"):
         tg.Tensor(2, 3)
+
+
+def test_sums_of_half_precision_do_not_overflow_on_their_way():
+    x = tg.full((4000,), 300.0, dtype=tg.float16)
+    x[::2] = -300.0
+    wide = x.to(tg.float32)
+    for compute in (
+        lambda t: t.abs().mean(),
+        lambda t: t.std(),
+        lambda t: t.norm() / 10,
+        lambda t: tg.rms_norm(t, (4000,)),
+        lambda t: (t / 300).abs().sum() / 4,
+        lambda t: (t / 300).abs().cumsum(0)[-1] / 4,
+    ):
+        out = compute(x)
+        assert out.dtype == tg.float16
+        np.testing.assert_allclose(out.numpy(), compute(wide).numpy(), rtol=2e-3)

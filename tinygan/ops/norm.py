@@ -19,6 +19,7 @@ from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
 from .elementwise import leaky_relu_gradient, rsqrt, square
+from .reduce import in_single
 from .shape import sum_to
 
 
@@ -233,6 +234,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     return out if bias is None else out + bias.reshape(_per_channel(x))
 
 
+@in_single
 def rms_norm(x, normalized_shape, weight=None, eps=None):
     """γ·x/√(mean(x²) + ε) over the last axes; ε is the type's machine epsilon unless given."""
     shape = _last_axes("rms_norm", x, normalized_shape)

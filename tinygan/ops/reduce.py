@@ -3,8 +3,11 @@
 `dim` is one axis, several, or None for all; negative ones count from the end.
 """
 
+import functools
 import math
 from collections import namedtuple
+
+import numpy as np
 
 from ..autograd.op import Op
 from ..backend.device import array_module
@@ -62,17 +65,33 @@ def _keep(x, dims):
 # -- sums ------------------------------------------------------------------------------------------
 
 
-def _wide(x):
-    """The dtype of sums and products: whole numbers and booleans add up as int64."""
-    return x.dtype if x.dtype.kind == "f" else "int64"
+def _added(function, x, **axes):
+    """A sum or product: of whole numbers in int64, of half precision in single precision."""
+    if x.dtype.char == "e":
+        with np.errstate(all="ignore"):
+            return function(x, dtype=np.float32, **axes).astype(np.float16)
+    return function(x, dtype=x.dtype if x.dtype.kind == "f" else np.int64, **axes)
+
+
+def in_single(function):
+    """Let half-precision numbers be squared in single precision, where that does not overflow."""
+
+    @functools.wraps(function)
+    def computed(x, *arguments, **keywords):
+        if x.dtype.char == "e":
+            single = x.to(np.dtype(np.float32))
+            return function(single, *arguments, **keywords).to(x.dtype)
+        return function(x, *arguments, **keywords)
+
+    return computed
 
 
 _sum = Op(
-    "sum", lambda xp, x, *, dims, keepdim: xp.sum(x, axis=dims, keepdims=keepdim, dtype=_wide(x)),
+    "sum", lambda xp, x, *, dims, keepdim: _added(xp.sum, x, axis=dims, keepdims=keepdim),
     x=lambda g, x_shape, dims: _restore(g, shape=x_shape, dims=dims),
 )  # fmt: skip
 _mean = Op(
-    "mean", lambda xp, x, *, dims, keepdim: xp.mean(x, axis=dims, keepdims=keepdim, dtype=x.dtype),
+    "mean", lambda xp, x, *, dims, keepdim: _added(xp.mean, x, axis=dims, keepdims=keepdim),
     floating=True,
     x=lambda g, x_shape, dims: _restore(
         g * (1.0 / max_(_count(x_shape, dims), 1)), shape=x_shape, dims=dims
@@ -93,6 +112,7 @@ def mean(x, dim=None, keepdim=False):
     return _mean(x, dims=dims, keepdim=keepdim)
 
 
+@in_single
 def var(x, dim=None, *, correction=1, keepdim=False):
     """The variance, Σ(x − mean)² / (n − correction)."""
     return _variance("var", x, dim, correction, keepdim)
@@ -106,11 +126,13 @@ def _variance(name, x, dim, correction, keepdim):
     return sum(square(x - mean(x, dims, True)), dims, keepdim) / (n - correction)
 
 
+@in_single
 def std(x, dim=None, *, correction=1, keepdim=False):
     """The standard deviation; its derivative at 0 is taken as 0."""
     return sqrt(_variance("std", x, dim, correction, keepdim))
 
 
+@in_single
 def norm(x, p=2, dim=None, keepdim=False):
     """(Σ|x|ᵖ)^(1/p) over `dim`; the derivative at 0 is 0, never NaN.
 
@@ -164,15 +186,15 @@ def _products_of_others(x, out, dims):
 
 
 _prod = Op(
-    "prod", lambda xp, x, *, dims, keepdim: xp.prod(x, axis=dims, keepdims=keepdim, dtype=_wide(x)),
+    "prod", lambda xp, x, *, dims, keepdim: _added(xp.prod, x, axis=dims, keepdims=keepdim),
     x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _products_of_others(x, out, dims),
 )  # fmt: skip
 _cumsum = Op(
-    "cumsum", lambda xp, x, *, dim: xp.cumsum(x, axis=dim, dtype=_wide(x)),
+    "cumsum", lambda xp, x, *, dim: _added(xp.cumsum, x, axis=dim),
     x=lambda g, dim: cumsum(g.flip(dim), dim).flip(dim),
 )  # fmt: skip
 _cumprod = Op(
-    "cumprod", lambda xp, x, *, dim: xp.cumprod(x, axis=dim, dtype=_wide(x)),
+    "cumprod", lambda xp, x, *, dim: _added(xp.cumprod, x, axis=dim),
     x=lambda g, x, out, dim: _cumprod_gradient(g, x, out, dim),
 )  # fmt: skip
 
