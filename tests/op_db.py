@@ -357,16 +357,26 @@ def try_operation(entry, tally):
                     break
 
 
+def samples():
+    """PyTorch's database of its operations. Importing it forbids setting flags such as
+    `cudnn.benchmark`, which the scripts of other tests do: that is taken back.
+    """
+    import torch
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    torch.backends.__allow_nonbracketed_mutation_flag = True
+    return op_db
+
+
 def run(names=()):
     """The tally of every operation of ours (or only of those named)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import torch
-        from torch.testing._internal.common_methods_invocations import op_db
 
         torch.set_num_threads(1)
         tallies = {}
-        for entry in op_db:
+        for entry in samples():
             if ours(entry) and (not names or entry.name in names):
                 torch.manual_seed(0)
                 tg.manual_seed(0)

@@ -3,6 +3,7 @@
 import pytest
 
 pytest.importorskip("torch")
+pytest.importorskip("expecttest")  # PyTorch's module of samples imports it
 
 from tests.op_db import report, run
 
