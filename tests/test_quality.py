@@ -7,9 +7,10 @@ import pytest
 
 import tinygan as tg
 from benchmarks import quality, report
-from benchmarks.quality import Figure, fakes, pictures
+from benchmarks.quality import Figure, command, fakes, pictures
 from benchmarks.quality.gate import nearest, worst
 from tinygan import data, metrics
+from tinygan.backend.cpu import get_num_threads
 from tinygan.models import GAN
 
 FIELDS = [
@@ -36,7 +37,8 @@ def fake_gate(value, controls, least=True):
 def test_exit_status_and_rows(value, controls, least, status, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(quality.GATES, "fake", fake_gate(value, controls, least))
     file = tmp_path / "q.json"
-    assert quality.main(["--models", "fake", "--seeds", "2", "--json", str(file)]) == status
+    arguments = ["--models", "fake", "--seeds", "2", "--jobs", "1", "--json", str(file)]
+    assert quality.main(arguments) == status
     table = json.loads(file.read_text())
     assert {"machine", "versions", "rows"} <= set(table)
     assert [list(row) for row in table["rows"]] == [FIELDS, FIELDS]
@@ -247,11 +249,31 @@ def test_a_gate_that_fakes_pass_is_reported(panel, missing, passing):
                         for who in passing]  # fmt: skip
 
 
-def test_mixtures_pass_their_gate():
-    assert quality.main(["--models", "gmm"]) == 0
+def test_mixtures_pass_their_gate_however_many_run_at_a_time(tmp_path, capsys):
+    def rows(*arguments):
+        file = tmp_path / "q.json"
+        assert quality.main(["--models", "gmm", *arguments, "--json", str(file)]) == 0
+        table = json.loads(file.read_text())
+        assert table["machine"]["threads"] == 1
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in table["rows"]]
+
+    at_once, one_by_one = rows("--jobs", "2"), rows("--jobs", "1", "--seeds", "2")
+    assert [row["seed"] for row in at_once] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert at_once[:6] == one_by_one
 
 
-@pytest.mark.gate
-@pytest.mark.parametrize("model", ["gan", "dcgan"])
-def test_the_quick_gate_passes_and_its_twins_fail(model, capsys):
-    assert quality.main(["--models", model, "--seeds", "1", "--quick"]) == 0
+def test_a_fault_in_a_process_of_its_own_ends_the_command():
+    with pytest.raises(KeyError, match="no such model"):
+        list(command.finished([("no such model", 0, True, "cpu"), ("gmm", 0, True, "cpu")], 2))
+
+
+def test_all_models_and_no_job_at_all(monkeypatch, capsys):
+    for name in list(quality.GATES):
+        monkeypatch.setitem(quality.GATES, name, fake_gate(2.0, {"twin": 0.5}))
+    before = get_num_threads()
+    assert quality.main(["--models", "all", "--seeds", "1", "--jobs", "1", "--quick"]) == 0
+    assert get_num_threads() == before
+    assert capsys.readouterr().out.count("at worst") == len(quality.GATES)
+    with pytest.raises(SystemExit):
+        quality.main(["--jobs", "-1"])
+    assert "--jobs -1: expected at least 1" in capsys.readouterr().err

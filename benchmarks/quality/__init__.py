@@ -1,6 +1,6 @@
 """Does each model learn? A gate of figures that it passes, and that twins and fakes fail.
 
-    python -m benchmarks.quality [--models gan,dcgan] [--seeds 3] [--quick] [--json FILE]
+    python -m benchmarks.quality [--models gan,dcgan] [--seeds 3] [--quick] [--jobs 2] [--json FILE]
 
 A gate that something broken passes measures nothing. So each model has twins, trained in the same
 way but for one fault, and models of pictures meet a panel of fakes (`fakes.py`), which nobody

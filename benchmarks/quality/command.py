@@ -1,10 +1,18 @@
-"""The command: gates, one after the other, as rows of a table and problems in words."""
+"""The command: gates, as many at a time as there are cores, as rows of a table and problems in words.
+
+Each gate of a seed is trained in a process of its own, on one thread: small networks use one core
+best, and so the figures are the same however many run at a time.
+"""
 
 import argparse
 import json
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +75,7 @@ def rounded(value) -> float:
 
 
 HEADER = (
-    f"{'model':8}{'metric':18}{'value':>9}{'bar':>8}  {'':6}{'twin or fake':17}{'value':>9}  "
+    f"{'model':19}{'metric':18}{'value':>9}{'bar':>8}  {'':6}{'twin or fake':17}{'value':>9}  "
     f"{'':6} seed  seconds"
 )
 
@@ -76,7 +84,7 @@ def line(row):
     passed = "passed" if row.passed else "FAILED"
     control = "failed" if row.control_failed else "passed"
     return (
-        f"{row.model:8}{row.metric:18}{row.value:9.4g}{row.threshold:8.3g}  {passed}  "
+        f"{row.model:19}{row.metric:18}{row.value:9.4g}{row.threshold:8.3g}  {passed}  "
         f"{row.control:17}{row.control_value:9.4g}  {control} {row.seed:4d} {row.seconds:8.1f}"
     )
 
@@ -95,22 +103,51 @@ def say(text):
     print(text, flush=True)  # minutes lie between two lines, also in a file
 
 
-def measure(models, seeds, quick):
-    """All rows of these models, and the problems found."""
-    rows, problems = [], []
+def trained(model: str, seed: int, quick: bool, device: str):
+    """The gates of a model and a seed, and the processor's seconds that they took."""
+    before, begun = get_num_threads(), time.process_time()
+    set_num_threads(1)
+    try:
+        with tinygan.device(device):
+            return GATES[model](seed, quick), time.process_time() - begun
+    finally:
+        set_num_threads(before)
+
+
+def finished(tasks: list[tuple], jobs: int) -> Iterator[tuple]:
+    """(model, seed), gates, seconds of each task as it is done, `jobs` at a time."""
+    if jobs == 1 or len(tasks) == 1:
+        for task in tasks:
+            yield task[:2], *trained(*task)
+        return
+    quietly = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback
+    with ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, quietly) as pool:
+        running = {pool.submit(trained, *task): task[:2] for task in tasks}
+        try:
+            for future in as_completed(running):
+                yield running[future], *future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def measure(models, options):
+    """All rows of these models, by model and seed, and the problems found."""
+    found, problems = {}, []
     say(HEADER)
-    for model in models:
-        for seed in range(seeds):
-            begun = time.monotonic()
-            gates = GATES[model](seed, quick)
-            seconds = time.monotonic() - begun
-            for name, figures in gates.items():
-                found, wrong = rows_of(model, name, figures, seed, seconds)
-                for row in found:
-                    say(line(row))
-                say(summary(model, name, figures))
-                rows, problems = rows + found, problems + wrong
-    return rows, problems
+    tasks = [
+        (model, seed, options.quick, options.device)
+        for model in models for seed in range(options.seeds)
+    ]  # fmt: skip
+    for (model, seed), gates, seconds in finished(tasks, options.jobs):
+        found[model, seed] = []
+        for name, figures in gates.items():
+            rows, wrong = rows_of(model, name, figures, seed, seconds)
+            for row in rows:
+                say(line(row))
+            say(summary(model, name, figures))
+            found[model, seed] += rows
+            problems += wrong
+    return [row for task in tasks for row in found[task[:2]]], problems
 
 
 def main(arguments=None) -> int:
@@ -118,23 +155,30 @@ def main(arguments=None) -> int:
         prog="python -m benchmarks.quality",
         description="Does each model learn? A gate that it passes, and that twins and fakes fail.",
     )
-    parser.add_argument("--models", help=f"separated by commas: {', '.join(GATES)} (default all)")
+    parser.add_argument(
+        "--models", metavar="NAME,…", default="all",
+        help=f"separated by commas: {', '.join(GATES)}, or all (default %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default 3)")
     parser.add_argument("--quick", action="store_true", help="short trainings: a first impression")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    parser.add_argument("--threads", type=int, help="on the CPU (default: all cores)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="gates at a time, each on one thread (default: as many as cores; on a GPU one)",
+    )  # fmt: skip
     parser.add_argument("--json", metavar="FILE", help="put the rows into FILE; other models' stay")
     options = parser.parse_args(arguments)
-    models = options.models.split(",") if options.models else list(GATES)
+    models = list(GATES) if options.models == "all" else options.models.split(",")
     if unknown := set(models) - set(GATES):
         known = ", ".join(GATES)
         parser.error(f"no gate for {', '.join(sorted(unknown))}; there are {known}")
     if options.seeds < 1:
         parser.error(f"--seeds {options.seeds}: expected at least 1")
-    options.threads = options.threads or get_num_threads()
-    set_num_threads(options.threads)
-    with tinygan.device(options.device):
-        rows, problems = measure(models, options.seeds, options.quick)
+    options.jobs = options.jobs or (get_num_threads() if options.device == "cpu" else 1)
+    if options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: expected at least 1")
+    options.threads = 1  # of each gate
+    rows, problems = measure(models, options)
     if options.json:
         write(Path(options.json), rows, models, options)
     for problem in problems:
