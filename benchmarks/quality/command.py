@@ -1,4 +1,4 @@
-"""The command: gates, as many at a time as there are cores, as rows of a table and problems in words.
+"""The command: gates, several at a time, as rows of a table and problems in words.
 
 Each gate of a seed is trained in a process of its own, on one thread: small networks use one core
 best, and so the figures are the same however many run at a time.
