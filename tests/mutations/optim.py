@@ -43,7 +43,7 @@ SLIPS = [
     ),
     *slips(
         "backend/portable.py", EQUATIONS,
-        ("averages move the other share", "    scratch *= share\n    average += scratch", "    scratch *= 1 - share\n    average += scratch", "tests/test_optim.py -k ema"),
+        ("averages move the other share", "    room *= share\n    average += room", "    room *= 1 - share\n    average += room", "tests/test_optim.py -k ema"),
     ),
     *slips(
         "optim/optimizer.py", SAVED + " tests/test_equations.py -k 'optimisers or optimizer or saved or state or parameter or groups'",
@@ -87,8 +87,8 @@ SLIPS = [
     ),
     *slips(
         "optim/ema.py", "tests/test_optim.py tests/test_loop.py -k 'ema or average'",
-        ("never updated", "                kernels(value).move_towards(average.array, value, 1 - decay, scratch)\n", ""),
-        ("shares inverted", "average.array, value, 1 - decay, scratch)", "average.array, value, decay, scratch)"),
+        ("never updated", "                kernels(value).move_towards(average.array, value, 1 - decay, room)\n", ""),
+        ("shares inverted", "average.array, value, 1 - decay, room)", "average.array, value, decay, room)"),
         ("warms up from the old weights", "min(self.decay, (1 + self.updates) / (10 + self.updates))", "max(self.decay, (1 + self.updates) / (10 + self.updates))"),
         ("own weights not put back", "                for tensor, value in own:\n                    tensor.copy_(value)", "                pass"),
         ("buffers left out", "return [*module.named_parameters(), *module.named_buffers()]", "return [*module.named_parameters()]"),

@@ -232,11 +232,11 @@ def apply_equation(equation, arrays, room):
     equation(*arrays, room, add_scaled)
 
 
-def move_towards(average, value, share, scratch):
+def move_towards(average, value, share, room):
     """average ← average + share·(value − average)."""
-    array_module(average).subtract(value, average, out=scratch)
-    scratch *= share
-    average += scratch
+    array_module(average).subtract(value, average, out=room)
+    room *= share
+    average += room
 
 
 # -- mixtures of Gaussians -------------------------------------------------------------------------

@@ -46,8 +46,8 @@ class EMA:
         for name, tensor in self._tensors(self.module):
             average, value = self.average[name], tensor.array
             if value.dtype.kind == "f":
-                scratch = array_module(value).empty_like(value)
-                kernels(value).move_towards(average.array, value, 1 - decay, scratch)
+                room = array_module(value).empty_like(value)
+                kernels(value).move_towards(average.array, value, 1 - decay, room)
                 average.mark_written("EMA.update")
             else:
                 average.copy_(tensor)

@@ -1,7 +1,7 @@
 """Kin of Adam and Adagrad, and Rprop: settings, state, and the equation of each.
 
-θ is a parameter, g its gradient, λ the weight decay, t the number of the step. Here the equations
-stand in the open, a line each, instead of in a kernel.
+θ is a parameter, g its gradient, λ the weight decay, t the number of the step. These are seldom the
+bottleneck of anything, so their equations make arrays on the way, where `algorithms` does not.
 """
 
 from ..backend.device import array_module
@@ -32,21 +32,13 @@ class Adadelta(Optimizer):
     def initial_state(self, p, group):
         return {"step": 0, "square_avg": p.zeros_like(), "acc_delta": p.zeros_like()}
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] += 1
-        g, xp, rho, eps = (
-            with_decay(param, grad, group),
-            array_module(param),
-            group["rho"],
-            group["eps"],
-        )
-        v, u = state["square_avg"].array, state["acc_delta"].array
-        v *= rho
-        v += (1 - rho) * g * g
-        d = xp.sqrt(u + eps) / xp.sqrt(v + eps) * g
-        u *= rho
-        u += (1 - rho) * d * d
-        param -= group["lr"] * d
+    def equation(self, theta, g, v, u, room, add_scaled, t, group):
+        xp, rho, eps = array_module(theta), group["rho"], group["eps"]
+        g = with_decay(theta, g, group)
+        add_scaled(v, rho, g * g, 1 - rho, room)  # v ← ρv + (1 − ρ)g²
+        d = g * xp.sqrt(u + eps) / xp.sqrt(v + eps)
+        add_scaled(u, rho, d * d, 1 - rho, room)  # u ← ρu + (1 − ρ)d²
+        theta -= group["lr"] * d
 
 
 class _WithBetas(Optimizer):
@@ -58,16 +50,6 @@ class _WithBetas(Optimizer):
 
     def initial_state(self, p, group):
         return {"step": 0, "exp_avg": p.zeros_like(), "exp_avg_sq": p.zeros_like()}
-
-    def averaged(self, grad, state, group):
-        """m ← β₁m + (1 − β₁)g and v ← β₂v + (1 − β₂)g²; gives t, m, v."""
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        m, v = state["exp_avg"].array, state["exp_avg_sq"].array
-        m += (1 - beta1) * (grad - m)
-        v *= beta2
-        v += (1 - beta2) * grad * grad
-        return state["step"], m, v
 
 
 class Adamax(_WithBetas):
@@ -87,14 +69,12 @@ class Adamax(_WithBetas):
     def initial_state(self, p, group):
         return {"step": 0, "exp_avg": p.zeros_like(), "exp_inf": p.zeros_like()}
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] += 1
-        g, xp, (beta1, beta2) = with_decay(param, grad, group), array_module(param), group["betas"]
-        m, u = state["exp_avg"].array, state["exp_inf"].array
-        m += (1 - beta1) * (g - m)
-        u *= beta2
-        xp.maximum(u, abs(g) + group["eps"], out=u)
-        param -= group["lr"] / (1 - beta1 ** state["step"]) * m / u
+    def equation(self, theta, g, m, u, room, add_scaled, t, group):
+        beta1, beta2 = group["betas"]
+        g = with_decay(theta, g, group)
+        add_scaled(m, beta1, g, 1 - beta1, room)  # m ← β₁m + (1 − β₁)g
+        array_module(theta).maximum(beta2 * u, abs(g) + group["eps"], out=u)
+        theta -= group["lr"] / (1 - beta1**t) * m / u
 
 
 class NAdam(_WithBetas):
@@ -120,14 +100,23 @@ class NAdam(_WithBetas):
     def initial_state(self, p, group):
         return {**super().initial_state(p, group), "mu_product": 1.0}
 
-    def update(self, param, grad, state, group, scratch):
-        g, xp = with_decay(param, grad, group), array_module(param)
-        t, m, v = self.averaged(g, state, group)
-        lr, (beta1, beta2), psi = group["lr"], group["betas"], group["momentum_decay"]
-        mu, mu_next = (beta1 * (1 - 0.5 * 0.96 ** (i * psi)) for i in (t, t + 1))
-        state["mu_product"] = product = state["mu_product"] * mu
+    def update(self, theta, g, state, group, room):
+        t = state["step"] + 1
+        state["mu_product"] *= self.mu(t, group)  # Πₜ, of all numbers of the parameter
+        super().update(theta, g, state, {**group, "mu_product": state["mu_product"]}, room)
+
+    def mu(self, t, group):
+        return group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"]))
+
+    def equation(self, theta, g, m, v, room, add_scaled, t, group):
+        (beta1, beta2), product = group["betas"], group["mu_product"]
+        mu, mu_next = self.mu(t, group), self.mu(t + 1, group)
+        g = with_decay(theta, g, group)
+        add_scaled(m, beta1, g, 1 - beta1, room)  # m ← β₁m + (1 − β₁)g
+        add_scaled(v, beta2, g * g, 1 - beta2, room)  # v ← β₂v + (1 − β₂)g²
         ahead = (1 - mu) / (1 - product) * g + mu_next / (1 - product * mu_next) * m
-        param -= lr * ahead / (xp.sqrt(v / (1 - beta2**t)) + group["eps"])
+        v_hat = v / (1 - beta2**t)
+        theta -= group["lr"] * ahead / (array_module(theta).sqrt(v_hat) + group["eps"])
 
 
 class RAdam(_WithBetas):
@@ -147,17 +136,18 @@ class RAdam(_WithBetas):
         settings |= {"decoupled_weight_decay": decoupled_weight_decay, "maximize": maximize}
         super().__init__(params, settings)
 
-    def update(self, param, grad, state, group, scratch):
-        g, xp = with_decay(param, grad, group), array_module(param)
-        t, m, v = self.averaged(g, state, group)
+    def equation(self, theta, g, m, v, room, add_scaled, t, group):
         beta1, beta2 = group["betas"]
-        m_hat, unseen = m / (1 - beta1**t), beta2**t
+        g = with_decay(theta, g, group)
+        add_scaled(m, beta1, g, 1 - beta1, room)  # m ← β₁m + (1 − β₁)g
+        add_scaled(v, beta2, g * g, 1 - beta2, room)  # v ← β₂v + (1 − β₂)g²
+        step, unseen = m / (1 - beta1**t), beta2**t
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * unseen / (1 - unseen)
         if rho > 5:
             r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
-            m_hat *= r * (1 - unseen) ** 0.5 / (xp.sqrt(v) + group["eps"])
-        param -= group["lr"] * m_hat
+            step *= r * (1 - unseen) ** 0.5 / (array_module(theta).sqrt(v) + group["eps"])
+        theta -= group["lr"] * step
 
 
 class Rprop(Optimizer):
@@ -185,12 +175,10 @@ class Rprop(Optimizer):
     def initial_state(self, p, group):
         return {"step": 0, "prev": p.zeros_like(), "step_size": p.full_like(group["lr"])}
 
-    def update(self, param, grad, state, group, scratch):
-        state["step"] += 1
-        xp, previous, size = array_module(param), state["prev"].array, state["step_size"].array
-        shrink, grow = group["etas"]
-        agreement = xp.sign(grad * previous)
-        size *= xp.where(agreement > 0, grow, xp.where(agreement < 0, shrink, 1.0))
-        xp.clip(size, *group["step_sizes"], out=size)
-        previous[...] = xp.where(agreement < 0, 0.0, grad)
-        param -= size * xp.sign(previous)
+    def equation(self, theta, g, before, s, room, add_scaled, t, group):
+        xp, (shrink, grow) = array_module(theta), group["etas"]
+        agreement = xp.sign(g * before)
+        s *= xp.where(agreement > 0, grow, xp.where(agreement < 0, shrink, 1.0))
+        xp.clip(s, *group["step_sizes"], out=s)
+        before[...] = xp.where(agreement < 0, 0.0, g)
+        theta -= s * xp.sign(before)
