@@ -8,10 +8,12 @@
 The slips are in `tests/mutations/`. Each is applied to a copy of the tree, where the tests it names
 run without PyTorch and scikit-learn, so that what catches it is the README's own test command. A
 slip that survives is a test that is missing: the exit status is then 1, as it is for a row that is
-stale, because its text is no longer found exactly once or its tests are no longer there.
+stale, because its text is no longer found exactly once or its tests are no longer there, and for
+one that is unfounded, because the test that noticed it fails without it, too.
 """
 
 import argparse
+import json
 import os
 import random
 import shlex
@@ -28,7 +30,7 @@ from queue import SimpleQueue
 from tests.mutations import all_slips
 
 ROOT = Path(__file__).parent.parent
-CAUGHT, SURVIVED, STALE = "caught", "SURVIVED", "STALE"
+KINDS = CAUGHT, SURVIVED, STALE, UNFOUNDED = "caught", "SURVIVED", "STALE", "UNFOUNDED"
 PATIENCE = 300  # seconds: tests that hang have noticed something
 HIDING = """
 from importlib.machinery import PathFinder
@@ -66,47 +68,57 @@ def broken(text: str, slip) -> str | None:
     return text.replace(slip.old, slip.new) if text.count(slip.old) == 1 else None
 
 
-def pytest(arguments, tree: Path) -> subprocess.CompletedProcess:
-    """Run tests of a copy of the tree, which finds its own package and no hidden library."""
+def pytest(arguments, tree: Path, patience=PATIENCE) -> tuple[int, str, list[str]]:
+    """Run tests of a copy of the tree, which finds its own package and no hidden library: pytest's
+    exit status, what it printed, and the tests that failed."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(tree / "hidden"), str(tree)]),
         "TINYGAN_THREADS": os.environ.get("TINYGAN_THREADS", "1"),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=PATIENCE)
+    notes = tree / "notes"
+    shutil.rmtree(notes, ignore_errors=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={notes}", *arguments]
+    done = subprocess.run(
+        command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, timeout=patience
+    )
+    failed = notes / "v" / "cache" / "lastfailed"
+    names = list(json.loads(failed.read_text())) if failed.exists() else []
+    return done.returncode, done.stdout, names
 
 
-def attempt(slip, tree: Path) -> str:
-    """Apply the slip in this copy of the tree, run its tests, take it back."""
+def attempt(slip, tree: Path) -> tuple[str, list[str]]:
+    """Apply the slip in this copy of the tree, run its tests, take it back: the outcome, and the
+    test that noticed."""
     path = tree / slip.file
     original = path.read_text(encoding="utf-8") if path.exists() else ""
     text = broken(original, slip)
     if text is None:
-        return STALE
+        return STALE, []
     path.write_text(text, encoding="utf-8")
     try:
-        done = pytest(["-x", *shlex.split(slip.tests)], tree)
+        status, _, noticed = pytest(["-x", *shlex.split(slip.tests)], tree)
     except subprocess.TimeoutExpired:
-        return CAUGHT
+        return CAUGHT, []
     finally:
         path.write_text(original, encoding="utf-8")
     # pytest's exit statuses: 0 passed, 1 failed, 2 could not be collected; others: no such tests
-    return {0: SURVIVED, 1: CAUGHT, 2: CAUGHT}.get(done.returncode, STALE)
+    outcome = {0: SURVIVED, 1: CAUGHT, 2: CAUGHT}.get(status, STALE)
+    return outcome, noticed if status == 1 else []
 
 
 def require_collected(chosen, tree: Path) -> None:
     """Stop where tests cannot even be collected as they are: that would pass for noticing."""
     words = {word for slip in chosen for word in shlex.split(slip.tests)}
     paths = sorted(word for word in words if (tree / word).exists())
-    done = pytest(["--collect-only", *paths], tree)
-    if done.returncode:
-        raise SystemExit(f"the tests cannot be collected\n{done.stdout.decode()[-2000:]}")
+    status, output, _ = pytest(["--collect-only", *paths], tree)
+    if status:
+        raise SystemExit(f"the tests cannot be collected\n{output[-2000:]}")
 
 
 def run(chosen, jobs=2, report=print) -> Counter:
     """Try the slips, several side by side, each in its copy of the tree; counts the outcomes."""
-    outcomes = Counter()
+    outcomes, witnesses = Counter(), {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [copy_tree(Path(folder) / str(i)) for i in range(jobs)]
         require_collected(chosen, copies[0])
@@ -117,15 +129,23 @@ def run(chosen, jobs=2, report=print) -> Counter:
         def one(slip):
             tree, start = trees.get(), time.perf_counter()
             try:
-                return slip, attempt(slip, tree), time.perf_counter() - start
+                return slip, *attempt(slip, tree), time.perf_counter() - start
             finally:
                 trees.put(tree)
 
         with ThreadPoolExecutor(jobs) as pool:
-            for slip, outcome, seconds in pool.map(one, chosen):
+            for slip, outcome, noticed, seconds in pool.map(one, chosen):
                 outcomes[outcome] += 1
                 where = "" if outcome == CAUGHT else f"  ({slip.tests})"
                 report(f"{outcome:9}{seconds:6.1f} s  {slip.name}{where}")
+                for test in noticed:
+                    witnesses.setdefault(test, []).append(slip)
+        # Does what noticed a slip pass without it?
+        _, _, red = pytest(sorted(witnesses), copies[0], None) if witnesses else (0, "", [])
+        for test in red:
+            for slip in witnesses.get(test, ()):
+                outcomes.update({CAUGHT: -1, UNFOUNDED: 1})
+                report(f"{UNFOUNDED:9}  {slip.name}  ({test})")
     return outcomes
 
 
@@ -158,7 +178,7 @@ def main(arguments=None) -> int:
         return 0
     start = time.perf_counter()
     outcomes = run(chosen, options.jobs, lambda line: print(line, flush=True))
-    counts = ", ".join(f"{outcomes[kind]} {kind.lower()}" for kind in (CAUGHT, SURVIVED, STALE))
+    counts = ", ".join(f"{outcomes[kind]} {kind.lower()}" for kind in KINDS)
     print(f"{len(chosen)} slips: {counts}; {time.perf_counter() - start:.0f} s")
     return int(outcomes[CAUGHT] < len(chosen))
 

@@ -50,17 +50,26 @@ def test_slips_are_chosen_by_name_or_by_chance():
 
 @pytest.mark.slow
 def test_what_is_noticed_is_caught_and_what_is_not_survives(capsys, monkeypatch):
+    def with_a_red_test(target, copy_tree=mutants.copy_tree):
+        copy_tree(target)
+        (target / "tests" / "test_red.py").write_text("def test_red():\n    assert False\n")
+        return target
+
+    monkeypatch.setattr(mutants, "copy_tree", with_a_red_test)
     file, tests = "tinygan/optim/ema.py", "tests/test_optim.py -k ema"
-    old = "average.array, value, 1 - decay, scratch)"
+    old = "average.array, value, 1 - decay, room)"
     rows = [
-        Slip("noticed", file, old, "average.array, value, decay, scratch)", tests),
-        Slip("harmless", file, old, "average.array, value, (1 - decay), scratch)", tests),
+        Slip("noticed", file, old, "average.array, value, decay, room)", tests),
+        Slip("harmless", file, old, "average.array, value, (1 - decay), room)", tests),
         Slip("stale", file, "no such text", "", tests),
         Slip("no such tests", file, old, old + "  # x", "tests/test_optim.py -k nothing_of_it"),
+        Slip("red anyway", file, old, old + "  # x", "tests/test_red.py"),
     ]
     monkeypatch.setattr(mutants, "all_slips", lambda: rows)
     assert mutants.main([]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:4]] == ["caught", "SURVIVED", "STALE", "STALE"]
-    assert lines[4].startswith("4 slips: 1 caught, 1 survived, 2 stale")
+    outcomes = ["caught", "SURVIVED", "STALE", "STALE", "caught", "UNFOUNDED"]
+    assert [line.split()[0] for line in lines[:6]] == outcomes
+    assert lines[5].endswith("red anyway  (tests/test_red.py::test_red)")
+    assert lines[6].startswith("5 slips: 1 caught, 1 survived, 2 stale, 1 unfounded")
     assert mutants.main(["noticed"]) == 0
