@@ -95,4 +95,18 @@ SLIPS = [
         ("strict ignored", "    if strict:\n", "    if False:\n"),
         ("what is strange is missing", "unexpected = [name for name in state if name not in own]", "unexpected = []"),
     ),
+    *slips(
+        "nn/attention.py", "tests/test_equations.py tests/test_nn.py -k 'attention or Attention'",
+        ("scores not scaled", "scores = (q / math.sqrt(q.shape[-1])) @", "scores = q @"),
+        ("masks inverted", "ops.where(mask, -math.inf, scores) if hidden", "ops.where(mask, scores, -math.inf) if hidden"),
+        ("weights summed over heads", "weights.mean(1) if average_attn_weights", "weights.sum(1) if average_attn_weights"),
+        ("heads side by side mixed up", "return x.reshape(*x.shape[:2], self.num_heads, -1).transpose(1, 2)", "return x.reshape(*x.shape[:2], -1, self.num_heads).permute(0, 3, 1, 2)"),
+        ("biases not zero at first", "            init.zeros_(self.in_proj_bias)\n", "            init.ones_(self.in_proj_bias)\n"),
+    ),
+    *slips(
+        "nn/weight_norm.py", "tests/test_equations.py tests/test_nn.py -k weight_norm",
+        ("length ignored", "return v * (self.part(module, \"g\") / self.length(v))", "return v * self.part(module, \"g\")"),
+        ("one length for all", "d != self.dim % v.ndim)", "True)"),
+        ("begins at length 1", "Parameter(norm.length(weight.detach()))", "Parameter(norm.length(weight.detach()) * 0 + 1)"),
+    ),
 ]  # fmt: skip
