@@ -364,7 +364,8 @@ def samples():
     import torch
     from torch.testing._internal.common_methods_invocations import op_db
 
-    torch.backends.__allow_nonbracketed_mutation_flag = True
+    flags = torch.backends.disable_global_flags.__globals__  # `torch.backends` hides its module
+    flags["__allow_nonbracketed_mutation_flag"] = True
     return op_db
 
 
