@@ -10,6 +10,7 @@ FACTORS = {
     "size": ("small", "large"),
     "position": ("top left", "top right", "bottom left", "bottom right", "centre"),
 }
+HELD_OUT = ((0, 1), (1, 3), (2, 0), (3, 2), (4, 1), (5, 0))  # pairs (colour, shape)
 TEMPLATES = (
     "a {size} {colour} {shape} in the {position}",
     "{position} : a {colour} {shape} , {size}",
@@ -23,6 +24,29 @@ _WORDS = sorted(
 )
 VOCABULARY = ("", *_WORDS)
 _NUMBER = {word: i for i, word in enumerate(VOCABULARY)}
+
+
+def combinations(unseen=False) -> np.ndarray:
+    """Factors (K, 4) of all that training shows, or of all that it never does.
+
+    >>> len(combinations()), len(combinations(unseen=True))
+    (180, 60)
+    """
+    sides = [np.arange(len(names)) for names in FACTORS.values()]
+    every = np.stack(np.meshgrid(*sides, indexing="ij")).reshape(len(sides), -1).T
+    held = np.array([tuple(pair) in HELD_OUT for pair in every[:, :2].tolist()])
+    return every[held == unseen]
+
+
+def in_turn(n: int) -> np.ndarray:
+    """n captions of what training shows, (n, LENGTH), well mixed: all combinations come before one
+    comes again.
+
+    >>> decode(in_turn(2))
+    ['a small red circle in the top left', 'a large blue triangle in the bottom left']
+    """
+    factors = combinations()
+    return tokens(factors[np.arange(n) * 77 % len(factors)], np.zeros(n, int))
 
 
 def caption(factors, template=0) -> str:

@@ -16,11 +16,10 @@ import numpy as np
 
 from ..backend import Stream
 from .cache import cached
-from .captions import FACTORS, VOCABULARY, decode, encode, tokens
+from .captions import FACTORS, VOCABULARY, combinations, decode, encode, tokens
 from .dataset import ArrayDataset, DataError
 
 LENGTHS = {"train": 20_000, "test": 4_000, "heldout": 4_000}
-HELD_OUT = ((0, 1), (1, 3), (2, 0), (3, 2), (4, 1), (5, 0))  # pairs (colour, shape)
 _VERSION = 1  # of this generator: raise it when the pictures change
 _COLOURS = np.array(
     [[1, 0.15, 0.1], [0.1, 0.8, 0.15], [0.15, 0.3, 1], [1, 0.9, 0.1], [0.75, 0.15, 0.9], [1, 1, 1]],
@@ -70,11 +69,8 @@ def shapes(split="train", size=None, seed=0, n: int | None = None, outline=False
 
 def render(stream: Stream, n: int, size: int, unseen=False, outline=False):
     """Draw n sprites: x uint8 (n, 3, size, size), factors (n, 4), caption (n, LENGTH)."""
-    combinations = np.stack(np.meshgrid(*map(np.arange, map(len, FACTORS.values())), indexing="ij"))
-    combinations = combinations.reshape(4, -1).T
-    held = [tuple(pair) in HELD_OUT for pair in combinations[:, :2]]
-    combinations = combinations[np.array(held) == unseen]
-    factors = combinations[stream.integers(0, len(combinations), (n,))]
+    known = combinations(unseen)
+    factors = known[stream.integers(0, len(known), (n,))]
     radius = _RADII[factors[:, 2]] * (1 + 0.08 * (2 * stream.uniform((n,)) - 1))
     centre = _CENTRES[factors[:, 3]] + 0.06 * (2 * stream.uniform((n, 2)) - 1)
     bright = 0.85 + 0.15 * stream.uniform((n, 1))

@@ -25,6 +25,7 @@ class Conditional(Adversarial):
     classes: int | None = 10
 
     packs: ClassVar[bool] = False
+    asked_by: ClassVar[str | None] = "class"
 
     def __post_init__(self):
         if not self.classes:

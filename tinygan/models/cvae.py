@@ -52,6 +52,10 @@ class CVAE(VAE):
             "observation": OBSERVATIONS[self.likelihood](),
         }
 
+    @property
+    def asked_by(self):
+        return "class" if self.given == "label" else None
+
     # -- conditions --------------------------------------------------------------------------------
 
     def condition(self, batch):

@@ -32,12 +32,17 @@ from .networks import generator
 class InfoGAN(Adversarial):
     """A category of `classes` and `numbers` continuous codes, found without labels."""
 
-    classes: int = 10
+    classes: int | None = 10  # None, of data without classes: as many as if nothing was said
     numbers: int = 2
     information: float = 1.0  # λ
 
     key: ClassVar[str] = "infogan"
     packs: ClassVar[bool] = False
+    asked_by: ClassVar[str | None] = "code"
+
+    def __post_init__(self):
+        self.classes = self.classes or type(self).classes
+        super().__post_init__()
 
     def networks(self):
         inputs = self.latent + self.classes + self.numbers
@@ -85,7 +90,7 @@ class InfoGAN(Adversarial):
 
     def guess(self, x) -> tuple[np.ndarray, np.ndarray]:
         """What Q reads in examples (N, *shape): P(category) (N, classes), and μ (N, numbers)."""
-        from_x = self.each(lambda x: self.discriminator(x)[1], x)
+        from_x = self.each(lambda x, c: self.discriminator(x)[1], x)
         k = self.classes
         shifted = np.exp(from_x[:, :k] - from_x[:, :k].max(1, keepdims=True))
         return shifted / shifted.sum(1, keepdims=True), from_x[:, k : k + self.numbers]

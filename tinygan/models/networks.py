@@ -160,10 +160,15 @@ def halvings(shape):
     >>> halvings((3, 64, 64)), halvings((1, 28, 28))
     ((4, 4), (7, 2))
     """
+    if len(shape) != 3:
+        raise ValueError(
+            f"examples have shape {tuple(shape)}; expected square images (C, S, S): choose --data "
+            "digits or other images, or net 'mlp'"
+        )
     start, stages = shape[-1], 0
     while start > 7 and start % 2 == 0:
         start, stages = start // 2, stages + 1
-    if len(shape) != 3 or shape[1] != shape[2] or not 4 <= start <= 7 or not stages:
+    if shape[1] != shape[2] or not 4 <= start <= 7 or not stages:
         raise ValueError(
             f"examples have shape {tuple(shape)}; expected square images (C, S, S) with a "
             "side of 28, 32, 64 or another 4 … 7 times a power of two: choose --size"

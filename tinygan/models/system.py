@@ -29,6 +29,7 @@ class System:
 
     key: ClassVar[str]  # the name in configurations and of the folder of runs
     sampled: ClassVar[tuple[str, ...]] = ()  # the networks that make samples: EMA averages them
+    asked_by: ClassVar[str | None] = None  # how one asks for a sample: "class", "code", "caption"
     won_below: ClassVar[dict[str, float]] = {}  # a loss that low for long: one side has won
 
     def __init_subclass__(cls):

@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import nn, ops
-from ..data.captions import VOCABULARY
+from ..data import captions
 from ..ops import softplus
 from .adversarial import Adversarial
 from .condition import beside
@@ -63,13 +63,22 @@ class TextToImage(Adversarial):
 
     net: str = "dcgan"
     width: int = 32
-    words: int = len(VOCABULARY)
+    words: int | None = len(captions.VOCABULARY)
     told: int = 64  # numbers in φ(t)
     mismatched: bool = True  # the second kind of pair
 
     key: ClassVar[str] = "text2image"
     packs: ClassVar[bool] = False
     sampled: ClassVar[tuple[str, ...]] = ("generator", "encoder")
+    asked_by: ClassVar[str | None] = "caption"
+
+    def __post_init__(self):
+        if not self.words:
+            raise ValueError(
+                f"{self.key} draws what a caption says, and these data have no captions: choose "
+                "--data shapes"
+            )
+        super().__post_init__()
 
     def networks(self):
         return {
@@ -87,14 +96,13 @@ class TextToImage(Adversarial):
         }
 
     def condition(self, batch):
-        if "caption" not in batch:
-            raise ValueError(f"{self.key} needs examples with captions: choose --data shapes")
         return self.tensor(batch["caption"])
 
     def generate(self, z, c=None):
-        """c: captions (N, L). G has no say in how they are read."""
-        if c is None:
-            raise ValueError(f"{self.key} draws what a caption says: give one for each sample")
+        """c: captions (N, L); without any, all that can be said, in turn. G has no say in how they
+        are read.
+        """
+        c = captions.in_turn(len(z)) if c is None else c
         phi = self.encoder(self.tensor(c)).detach()
         return self.generator(ops.cat([z, phi], 1))
 

@@ -119,7 +119,7 @@ class Samples(Callback):
 def draw(made, dataset, system=None, title=""):
     """The picture that suits the samples: a sheet of images, or points over the data."""
     if len(dataset.shape) == 3:
-        return pictures.grid(made)
+        return pictures.grid(made, getattr(system, "classes", None))  # a column for each class
     real = dataset.take(1000)["x"]
     return pictures.plane(
         made, real, getattr(dataset, "modes", None), getattr(system, "field", None), title

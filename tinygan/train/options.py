@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 CHANGEABLE = {
     "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
-    "score", "score_every", "tensorboard",
+    "score", "score_every", "tensorboard", "caption",
 }  # fmt: skip
 _UNSET = object()
 

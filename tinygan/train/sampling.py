@@ -10,7 +10,7 @@ from ..backend import DeviceError, device, manual_seed
 from ..io import FileError
 from ..models import System, build
 from ..optim import EMA
-from . import checkpoint, pictures
+from . import asked, checkpoint, codes, pictures
 from .folder import RunError
 from .options import positive, some_text, whole
 
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--last", action="store_true", help="the last weights, where the run keeps average ones"
     )
+    asked.add_arguments(parser)
     parser.add_argument("--seed", type=whole, default=0, help="of the noise (default 0)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default auto)")
 
@@ -58,11 +59,12 @@ def main(options: argparse.Namespace) -> int:
         system, state = load(options.run, average=not options.last)
         manual_seed(options.seed)
         z = system.noise(options.n, "sample").numpy()
-        columns = None
+        columns = getattr(system, "classes", None)  # without a wish the classes come in turn
+        names, c = asked.condition(system, state, options)
         if options.interpolate:
-            z, columns = ways(z, columns := 8), columns
-        made = system.sample(z)
-    _write(made, z, columns, options)
+            z, names, columns = ways(z, columns := 8), [], columns
+        made = system.sample(z, c)
+    _write(made, z, names, columns, options)
     shown = f", the first {_SHOWN:,} of them" if made.ndim == 4 and len(made) > _SHOWN else ""
     print(f"{len(made):,} samples of {options.run}, step {state['step']}: {options.out}{shown}")
     return 0
@@ -109,9 +111,11 @@ def ways(z, columns: int):
     return points[: len(z)].astype(z.dtype)
 
 
-def _write(made, z, columns, options):
+def _write(made, z, names, columns, options):
     try:
-        if made.ndim == 4:
+        if made.ndim == 4 and names:
+            picture = codes.panels(asked.rows(names, made[:_SHOWN]))
+        elif made.ndim == 4:
             picture = pictures.grid(made[:_SHOWN], columns)
         else:
             picture = pictures.plane(made, made, title=f"{len(made)} samples")

@@ -140,6 +140,8 @@ def _built(system, train_set, options, config):
     config = {name: value for name, value in vars(options).items() if name in names} | config
     if "classes" in names:
         config = {"classes": train_set.classes, **config}
+    if "words" in names:
+        config = {"words": len(getattr(train_set, "vocabulary", ())), **config}
     try:
         return system(shape=train_set.shape, **config)
     except ValueError as error:  # a setting that does not fit the data
@@ -177,6 +179,7 @@ def _trainer(system, loader, folder, settings, score):
         "options": _plain(options),
         "data": {
             "name": train_set.name, "spec": options.data, "shape": list(train_set.shape),
+            "class names": list(train_set.class_names or ()),
             "fingerprint": data.fingerprint(train_set),
         },
         "machine": machine.facts(),
