@@ -21,7 +21,8 @@ import numpy as np
 from .. import nn
 from ..ops import softplus, square
 from .adversarial import Adversarial
-from .networks import discriminator, features, generator, halvings, trunk
+from .ae import Spread
+from .networks import discriminator, generator, head, trunk
 
 LOSSES = ("mse", "adversarial", "both")
 
@@ -38,7 +39,7 @@ class MSEAdversarial(Adversarial):
 
     key: ClassVar[str] = "mse-vs-adversarial"
     packs: ClassVar[bool] = False
-    sampled: ClassVar[tuple[str, ...]] = ("generator", "encoder")
+    sampled: ClassVar[tuple[str, ...]] = ("generator", "encoder", "spread")
 
     def __post_init__(self):
         if self.loss not in LOSSES:
@@ -46,16 +47,14 @@ class MSEAdversarial(Adversarial):
         super().__post_init__()
 
     def networks(self):
-        size = features(self.net, self.shape, self.width)
-        if self.net == "dcgan":
-            size *= halvings(self.shape)[0] ** 2
-        narrow = nn.Linear(size, self.latent)
+        net, shape, width = self.net, self.shape, self.width
         return {
-            "generator": generator(self.net, self.shape, self.latent, self.width),
-            "discriminator": discriminator(self.net, self.shape, self.width),
+            "generator": generator(net, shape, self.latent, width),
+            "discriminator": discriminator(net, shape, width),
             "encoder": nn.Sequential(
-                *trunk(self.net, self.shape, self.width), nn.Flatten(), narrow
+                *trunk(net, shape, width), head(net, shape, width, self.latent)
             ),
+            "spread": Spread(self.latent),
         }
 
     def build_optimizers(self):
@@ -69,8 +68,13 @@ class MSEAdversarial(Adversarial):
         return self.tensor(batch["x"])
 
     def generate(self, z, c=None):
-        """The example c rebuilt; without one, what a code z decodes to."""
-        return self.generator(z if c is None else self.encoder(self.tensor(c)))
+        """The example c rebuilt; without one, what noise decodes to that is spread as codes are."""
+        if c is None:
+            return self.generator(self.spread(z))
+        code = self.encoder(self.tensor(c))
+        if self.spread.training:
+            self.spread.follow(code.detach())
+        return self.generator(code)
 
     def reconstruct(self, x) -> np.ndarray:
         """x̂ of examples (N, *shape)."""
