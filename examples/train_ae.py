@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from tinygan import data, train
+from tinygan import train
 from tinygan.models import AE, VAE
 from tinygan.train import codes
 from tinygan.train.score import Line
@@ -31,11 +31,7 @@ def beside(system, options, kind=VAE, latent=None):
         shape=system.shape, latent=latent or system.latent, net=system.net, hidden=system.hidden,
         width=system.width, lr=system.lr, **config,
     )  # fmt: skip
-    loader = data.Loader(train.dataset(options), options.batch_size)
-    for _ in range(options.steps):
-        twin.step(next(loader))
-    loader.close()
-    return twin
+    return train.beside(twin, options)
 
 
 def pca_error(train_x, test_x, k):

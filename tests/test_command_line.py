@@ -17,7 +17,8 @@ from tinygan.train import codes, pictures
 HOME = Path(__file__).parent.parent
 TRAININGS = sorted(path.stem for path in (HOME / "examples").glob("train_*.py"))
 BAD = ["-1", "nan", "inf", "1e999", "9" * 30, "abc", "", " "]
-MAY_BE_0 = {"seed", "sample_every", "checkpoint_every", "score_every", "ema", "beta", "free_bits"}
+MAY_BE_0 = {"seed", "sample_every", "checkpoint_every", "score_every", "ema", "beta", "free_bits",
+            "information", "weight"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +96,11 @@ NOWHERE = "/dev/null/there"
         ("train_dcgan", "--data ring", "expected square images"),
         ("train_dcgan", "--data {grey} --size 50", "expected square images"),
         ("train_cvae", "--data {grey}", "needs data with classes; these have none"),
+        ("train_cgan", "--data {grey} --size 16", "these data have no classes: choose --data"),
+        ("train_acgan", "--data ring --net dcgan", "expected square images (C, S, S)"),
+        ("train_infogan", "--data ring --net dcgan", "or net 'mlp'"),
+        ("train_text2image", "--data digits", "have no captions: choose --data shapes"),
+        ("train_mse_vs_adversarial", "--data ring", "choose --data digits"),
         ("train_gan", "--data {grey} --batch-size 99", "choose a smaller --batch-size"),
         ("train_gan", "--data {mixed}", "to make all alike"),
         ("train_gan", "--data {grey} --out {nowhere}/run", "cannot be written"),
@@ -148,6 +154,11 @@ TINY = ["--steps", "3", "--batch-size", "8", "--device", "cpu", "--sample-every"
         ("train_cvae", "--hidden 8", "−ELBO given the class"),
         ("train_cvae", "--hidden 8 --given quadrants", "given one quadrant"),
         ("train_gan", "--width 8", "trained 3 steps"),
+        ("train_cgan", "--width 4", "trained 3 steps"),
+        ("train_cgan_heads", "--net mlp", "trained 3 steps"),
+        ("train_acgan", "--width 4", "trained 3 steps"),
+        ("train_infogan", "--width 4", "what Q reads of the category"),
+        ("train_mse_vs_adversarial", "--width 4", "adversarial alone: sharpness"),
     ],
 )
 def test_a_small_folder_is_trained_on_to_the_end(name, arguments, said, folders, tmp_path, capsys):

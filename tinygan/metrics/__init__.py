@@ -10,6 +10,14 @@ those. `score_images` reports them together.
 8
 """
 
+from .codes import (
+    all_match,
+    auc,
+    correlation_within,
+    matched_accuracy,
+    moments,
+    mutual_information,
+)
 from .coverage import precision_recall_density_coverage
 from .diversity import (
     copies,
@@ -25,8 +33,9 @@ from .mixture import mixture_scores, sliced_wasserstein
 from .transfer import transfer_accuracy
 
 __all__ = [
-    "Judge", "copies", "duplicates", "frechet_distance", "kid", "label_histogram",
-    "laplacian_energy", "mixture_scores", "nearest_neighbours",
+    "Judge", "all_match", "auc", "copies", "correlation_within", "duplicates",
+    "frechet_distance", "kid", "label_histogram", "laplacian_energy", "matched_accuracy",
+    "mixture_scores", "moments", "mutual_information", "nearest_neighbours",
     "precision_recall_density_coverage", "score_images", "sliced_wasserstein",
     "transfer_accuracy", "within_class_diversity",
 ]  # fmt: skip

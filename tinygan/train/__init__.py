@@ -8,6 +8,7 @@ An example is four lines: a parser, the shared `options`, the system, `run`.
     sys.exit(train.run(DCGAN, settings))
 """
 
+from .beside import beside
 from .doctor import Doctor, Unhealthy
 from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
@@ -16,6 +17,6 @@ from .score import scorer
 from .start import dataset, run
 
 __all__ = [
-    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "dataset", "number",
-    "options", "parse", "positive", "run", "scorer", "some_text", "whole", "width",
+    "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "beside", "dataset",
+    "number", "options", "parse", "positive", "run", "scorer", "some_text", "whole", "width",
 ]  # fmt: skip

@@ -1,11 +1,17 @@
-"""Pictures of what autoencoders do: images made again, ways between codes, the plane of codes."""
+"""Pictures of what codes and conditions do: images made again, ways between codes, the plane of
+codes; a row for each class or code, a caption under each image.
+"""
 
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from .pictures import drawn, grid
+
+_MARK = "#d0342c"
 
 
 def panels(images: dict, width: float = 9.0, columns: int = 1):
@@ -24,6 +30,43 @@ def panels(images: dict, width: float = 9.0, columns: int = 1):
     for ax, (title, sheet) in zip(axes, sheets):
         ax.imshow(sheet, interpolation="antialiased")
         ax.set_title(title, fontsize=10, loc="left")
+    return drawn(figure)
+
+
+def table(images, rows, columns=None, title="", width: float = 9.0):
+    """A sheet of images (R, K, C, H, W) with a name before each row, and over each column."""
+    r, k = images.shape[:2]
+    sheet = np.asarray(grid(images.reshape(r * k, *images.shape[2:]), k))
+    high, wide = sheet.shape[0] / r, sheet.shape[1] / k
+    figure = Figure(figsize=(width, width * sheet.shape[0] / sheet.shape[1] + 0.6), dpi=110,
+                    layout="constrained")  # fmt: skip
+    axes = figure.add_subplot()
+    axes.imshow(sheet, interpolation="antialiased")
+    axes.set_yticks((np.arange(r) + 0.5) * high, rows)
+    axes.set_xticks((np.arange(k) + 0.5) * wide if columns else [], columns or [])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=10)
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, fontsize=10, loc="left")
+    return drawn(figure)
+
+
+def captioned(images, texts, marked, mark: str, columns: int = 6):
+    """Images (N, C, H, W), each over its text; those marked, (N,) of bool, in a red frame, which is
+    what `mark` explains.
+    """
+    rows = math.ceil(len(images) / columns)
+    figure = Figure(figsize=(1.6 * columns, 2.05 * rows + 0.4), dpi=110, layout="constrained")
+    figure.suptitle(mark, fontsize=10, color=_MARK, x=0.01, ha="left")
+    for ax in figure.subplots(rows, columns, squeeze=False).ravel():
+        ax.axis("off")
+    for ax, image, text, special in zip(figure.axes, images, texts, marked):
+        ax.imshow(np.asarray(grid(image[None], 1, gap=0)))
+        ax.set_title("\n".join(textwrap.wrap(text, 20)), fontsize=7.5, y=-0.02, va="top",
+                     color=_MARK if special else "black")  # fmt: skip
+        if special:
+            ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False,
+                                   edgecolor=_MARK, linewidth=3))  # fmt: skip
     return drawn(figure)
 
 
@@ -78,6 +121,17 @@ def plane(systems: dict, x, label, names=None, side: int = 18):
         right.imshow(np.asarray(grid(decoded(system, points), side, gap=0)))
         right.set_title("what the plane decodes to", fontsize=10)
         right.axis("off")
+    return drawn(figure)
+
+
+def scattered(points, label, names=None, modes=None):
+    """Points (N, 2) by their label; a circle around each of the modes."""
+    figure = Figure(figsize=(6, 6), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    _scatter(axes, points, label, names, "")
+    if modes is not None:
+        axes.scatter(*modes.T, s=150, facecolors="none", edgecolors="black", linewidths=0.6)
+    axes.set_aspect("equal")
     return drawn(figure)
 
 

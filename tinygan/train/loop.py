@@ -29,6 +29,15 @@ _SCHEDULES = {
 }
 
 
+def schedules(system: System, name: str, steps: int) -> dict:
+    """What lets the rates of a system's optimisers fall within so many steps, by their names."""
+    factor = _SCHEDULES[name]
+    if factor is None:
+        return {}
+    part = lambda step: factor(min(step / steps, 1.0))
+    return {key: optim.LambdaLR(o, part) for key, o in system.optimizers.items()}
+
+
 class Callback:
     """Something that happens besides training. Override what is needed."""
 
@@ -68,15 +77,8 @@ class Trainer:
         self.log, self.bar = MetricsLog(folder.metrics), None
         sampled = {name: system.modules[name] for name in system.sampled} if ema else {}
         self.average = {name: optim.EMA(module, ema) for name, module in sampled.items()}
-        self.schedules = self._schedules(schedule)
+        self.schedules = schedules(system, schedule, steps)
         self.healthy = None  # a state from the last steps that had finite losses and weights
-
-    def _schedules(self, name):
-        factor = _SCHEDULES[name]
-        if factor is None:
-            return {}
-        part = lambda step: factor(min(step / self.steps, 1.0))
-        return {key: optim.LambdaLR(o, part) for key, o in self.system.optimizers.items()}
 
     # -- one step ----------------------------------------------------------------------------------
 
