@@ -18,9 +18,11 @@ NAMES = (
 def find(folder: Path) -> list[Path]:
     """The batches in a folder or one below."""
     return sorted(
-        p for pattern in ("", "*/") for name in ("data_batch_*.bin", "test_batch.bin")
+        p
+        for pattern in ("", "*/")
+        for name in ("data_batch_*.bin", "test_batch.bin")
         for p in folder.glob(pattern + name)
-    )  # fmt: skip
+    )
 
 
 def is_cifar(path: Path) -> bool:

@@ -26,10 +26,12 @@ def fingerprint(dataset: Dataset) -> dict:
     x = batch["x"].reshape(len(batch["x"]), -1).astype(np.float64)
     direction = np.random.Generator(np.random.SFC64(0)).standard_normal(x.shape[1])
     marks = {
-        "items": len(dataset), "shape": list(dataset.shape), "classes": dataset.classes,
+        "items": len(dataset),
+        "shape": list(dataset.shape),
+        "classes": dataset.classes,
         "labels": batch["label"].tolist() if "label" in batch else None,
         "content": (x @ direction / np.sqrt(x.shape[1])).tolist(),
-    }  # fmt: skip
+    }
     if dataset.class_names is not None:
         marks["names of classes"] = list(dataset.class_names)
     if dataset.files:

@@ -49,8 +49,10 @@ def idx(
     files = find(path if path.is_dir() else path.parent) or [path]
     if path.is_file() and path not in files:
         files = [path]
-    parts = {s: [p for p in files if bool(_TEST.search(p.name)) == (s == "test")] for s in
-             ("train", "test")}  # fmt: skip
+    parts = {
+        s: [p for p in files if bool(_TEST.search(p.name)) == (s == "test")]
+        for s in ("train", "test")
+    }
     divided = not (parts["train"] and parts["test"])
     if path.is_file() and (divided or split == "train"):
         chosen = path

@@ -90,9 +90,12 @@ class Loader:
     def state(self) -> dict:
         """Where the loader is, counting what was delivered: plain numbers, fit for JSON."""
         return {
-            "key": self._key, "epoch": self.epoch, "position": self.position,
-            "length": len(self.dataset), "batch_size": self.batch_size,
-        }  # fmt: skip
+            "key": self._key,
+            "epoch": self.epoch,
+            "position": self.position,
+            "length": len(self.dataset),
+            "batch_size": self.batch_size,
+        }
 
     def restore(self, state: dict) -> None:
         """Go on exactly where `state()` was taken; the data set must be as long as it was then."""

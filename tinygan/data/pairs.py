@@ -81,9 +81,12 @@ class PairDataset(Dataset):
         indices = np.arange(self._half) + (self._half if which == "y" else 0)
         pictures = self._pictures(indices, which)
         return ArrayDataset(
-            f"{self.name}.{which}", pictures[which], pictures["label"], split=self.split,
+            f"{self.name}.{which}",
+            pictures[which],
+            pictures["label"],
+            split=self.split,
             class_names=self.class_names,
-        )  # fmt: skip
+        )
 
     def _pictures(self, indices, wanted):
         first = self._first.batch(indices)

@@ -57,10 +57,13 @@ def shapes(split="train", size=None, seed=0, n: int | None = None, outline=False
     arrays = cached(
         f"shapes-{style}-{size}-{split}-seed{seed}-n{n}-v{_VERSION}",
         lambda: render(
-            Stream([seed, zlib.crc32(b"shapes"), zlib.crc32(split.encode())]), n, size,
-            unseen=split == "heldout", outline=outline,
+            Stream([seed, zlib.crc32(b"shapes"), zlib.crc32(split.encode())]),
+            n,
+            size,
+            unseen=split == "heldout",
+            outline=outline,
         ),
-    )  # fmt: skip
+    )
     return ShapesDataset(
         "shapes", arrays["x"], arrays["factors"][:, 1], split=split, factors=arrays["factors"],
         caption=arrays["caption"], class_names=FACTORS["shape"],
@@ -162,9 +165,11 @@ def _read(images, outline):
     mean = (light * share[:, None]).sum((2, 3))
     shape, large = _best_overlap(ink, centre, outline)
     found = {
-        "colour": _nearest(_unit(mean), _unit(_COLOURS)), "shape": shape, "size": large,
+        "colour": _nearest(_unit(mean), _unit(_COLOURS)),
+        "shape": shape,
+        "size": large,
         "position": _nearest(centre, _CENTRES),
-    }  # fmt: skip
+    }
     out = {name: np.where(readable, found[name], -1).astype(np.int64) for name in FACTORS}
     return {**out, "readable": readable}
 

@@ -82,8 +82,10 @@ def _fetch(name, url, path, md5):
         _continue(url, part)
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
-        raise DataError(f"could not download {url} ({reason}); call download again to continue; "
-                        + by_hand(name, path.parent)) from None  # fmt: skip
+        raise DataError(
+            f"could not download {url} ({reason}); call download again to continue; "
+            + by_hand(name, path.parent)
+        ) from None
     if (found := _md5(part)) != md5:
         part.unlink()
         raise DataError(

@@ -97,6 +97,8 @@ def moments(images) -> dict[str, np.ndarray]:
         np.einsum("nij,ni,nj->n", w, v**a, u**b) / ink for a, b in ((0, 2), (1, 1), (2, 0))
     )
     return {
-        "ink": ink / w[0].size, "slant": uv / vv, "height": np.sqrt(vv),
+        "ink": ink / w[0].size,
+        "slant": uv / vv,
+        "height": np.sqrt(vv),
         "width": np.sqrt(np.maximum(uu - uv**2 / vv, 0)),
-    }  # fmt: skip
+    }

@@ -29,9 +29,11 @@ def precision_recall_density_coverage(real, fake, k=5) -> dict[str, float]:
         covered[part] = inside.any(1)
         in_fake[part] = (squared <= radius_fake).any(1)
     return {
-        "precision": float((in_real > 0).mean()), "recall": float(in_fake.mean()),
-        "density": float(in_real.sum() / (k * len(fake))), "coverage": float(covered.mean()),
-    }  # fmt: skip
+        "precision": float((in_real > 0).mean()),
+        "recall": float(in_fake.mean()),
+        "density": float(in_real.sum() / (k * len(fake))),
+        "coverage": float(covered.mean()),
+    }
 
 
 def _radii(x, k):

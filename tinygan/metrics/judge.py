@@ -125,9 +125,11 @@ class Judge:
 
     def save(self, path) -> None:
         notes = {
-            "name": self.name, "channels": self.channels, "classes": self.classes,
+            "name": self.name,
+            "channels": self.channels,
+            "classes": self.classes,
             "accuracy": self.accuracy,
-        }  # fmt: skip
+        }
         io.save(self.network.state_dict(), path, metadata={"judge": json.dumps(notes)})
 
     @staticmethod

@@ -83,9 +83,12 @@ ELU = _activation(
     "ELU", ops.elu, "x where it is positive, alpha·(eˣ − 1) elsewhere.", alpha=1.0, inplace=False
 )
 CELU = _activation(
-    "CELU", ops.celu, "x where it is positive, alpha·(e^(x/alpha) − 1) elsewhere.", alpha=1.0,
+    "CELU",
+    ops.celu,
+    "x where it is positive, alpha·(e^(x/alpha) − 1) elsewhere.",
+    alpha=1.0,
     inplace=False,
-)  # fmt: skip
+)
 SELU = _activation(
     "SELU", ops.selu, "ELU with the constants that keep mean 0 and variance 1.", inplace=False
 )
@@ -132,10 +135,11 @@ def _along(function):
 
 
 Softmax = _activation(
-    "Softmax", _along(ops.softmax),
+    "Softmax",
+    _along(ops.softmax),
     "exp(x)/Σ exp(x) along `dim`; without it, along axis 0 of inputs with 1 or 3 axes, else 1.",
     dim=None,
-)  # fmt: skip
+)
 LogSoftmax = _activation(
     "LogSoftmax", _along(ops.log_softmax), "log softmax(x) along `dim`, as in Softmax.", dim=None
 )

@@ -75,9 +75,12 @@ class MultiheadAttention(Module):
             n = 0 if self.batch_first else 1
             mask = key_padding_mask if key_padding_mask is None else key_padding_mask.unsqueeze(0)
             y, weights = self.forward(
-                *(x.unsqueeze(n) for x in (query, key, value)), mask, need_weights, attn_mask,
+                *(x.unsqueeze(n) for x in (query, key, value)),
+                mask,
+                need_weights,
+                attn_mask,
                 average_attn_weights,
-            )  # fmt: skip
+            )
             return y.squeeze(n), weights if weights is None else weights.squeeze(0)
         if not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))

@@ -60,8 +60,10 @@ def layer(place: str, name: str, function, doc: str, *, by_name=(), buffers=(), 
 
     __init__.__signature__ = inspect.Signature([kinds("self", kinds.POSITIONAL_ONLY), *parameters])
     body = {
-        "__doc__": doc, "__module__": place, "__init__": __init__,
+        "__doc__": doc,
+        "__module__": place,
+        "__init__": __init__,
         "_function": staticmethod(function),
         "_settings": tuple(key for key in settings if key != "inplace"),
-    }  # fmt: skip
+    }
     return type(name, (_Layer,), body)

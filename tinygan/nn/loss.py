@@ -35,69 +35,90 @@ def _loss(name, function, doc, more=(), **settings):
 # -- regression ----------------------------------------------------------------------------------
 
 MSELoss = _loss(
-    "MSELoss", ops.mse_loss,
+    "MSELoss",
+    ops.mse_loss,
     """(x − target)².
 
     >>> MSELoss()(ops.tensor([1.0, 2.0]), ops.tensor([1.0, 4.0])).item()
     2.0
     """,
-)  # fmt: skip
+)
 L1Loss = _loss("L1Loss", ops.l1_loss, "|x − target|.")
 SmoothL1Loss = _loss(
-    "SmoothL1Loss", ops.smooth_l1_loss, "d²/(2β) where d = |x − target| < β, else d − β/2.",
+    "SmoothL1Loss",
+    ops.smooth_l1_loss,
+    "d²/(2β) where d = |x − target| < β, else d − β/2.",
     beta=1.0,
-)  # fmt: skip
+)
 HuberLoss = _loss(
     "HuberLoss", ops.huber_loss, "d²/2 where d = |x − target| ≤ δ, else δ·(d − δ/2).", delta=1.0
 )
 GaussianNLLLoss = _loss(
-    "GaussianNLLLoss", ops.gaussian_nll_loss, "−log N(target; x, var), given x, target, var.",
-    full=False, eps=1e-6,
-)  # fmt: skip
+    "GaussianNLLLoss",
+    ops.gaussian_nll_loss,
+    "−log N(target; x, var), given x, target, var.",
+    full=False,
+    eps=1e-6,
+)
 PoissonNLLLoss = _loss(
-    "PoissonNLLLoss", ops.poisson_nll_loss,
-    "−log Poisson(target; λ), where x is log λ, or λ without `log_input`.", log_input=True,
-    full=False, eps=1e-8,
-)  # fmt: skip
+    "PoissonNLLLoss",
+    ops.poisson_nll_loss,
+    "−log Poisson(target; λ), where x is log λ, or λ without `log_input`.",
+    log_input=True,
+    full=False,
+    eps=1e-8,
+)
 
 # -- classes and probabilities -------------------------------------------------------------------
 
 BCELoss = _loss(
-    "BCELoss", ops.binary_cross_entropy,
-    "−t·log x − (1 − t)·log(1 − x) for probabilities x; BCEWithLogitsLoss is safer.", weight=None,
-)  # fmt: skip
+    "BCELoss",
+    ops.binary_cross_entropy,
+    "−t·log x − (1 − t)·log(1 − x) for probabilities x; BCEWithLogitsLoss is safer.",
+    weight=None,
+)
 BCEWithLogitsLoss = _loss(
-    "BCEWithLogitsLoss", ops.binary_cross_entropy_with_logits,
+    "BCEWithLogitsLoss",
+    ops.binary_cross_entropy_with_logits,
     """Binary cross-entropy for logits of any size; `pos_weight` weighs the term of t = 1.
 
     >>> BCEWithLogitsLoss()(ops.tensor([1000.0]), ops.tensor([1.0])).item()
     0.0
     """,
-    weight=None, pos_weight=None,
-)  # fmt: skip
+    weight=None,
+    pos_weight=None,
+)
 NLLLoss = _loss(
-    "NLLLoss", ops.nll_loss,
+    "NLLLoss",
+    ops.nll_loss,
     "−log_probs[n, target[n]], for log-probabilities (N, C, …) and class numbers (N, …).",
-    weight=None, ignore_index=-100,
-)  # fmt: skip
+    weight=None,
+    ignore_index=-100,
+)
 CrossEntropyLoss = _loss(
-    "CrossEntropyLoss", ops.cross_entropy,
+    "CrossEntropyLoss",
+    ops.cross_entropy,
     """−log softmax(x)[n, target[n]], for logits x (N, C, …).
 
     Targets are class numbers (N, …) or probabilities (N, C, …).
     """,
-    weight=None, ignore_index=-100, label_smoothing=0.0,
-)  # fmt: skip
+    weight=None,
+    ignore_index=-100,
+    label_smoothing=0.0,
+)
 KLDivLoss = _loss(
-    "KLDivLoss", ops.kl_div,
+    "KLDivLoss",
+    ops.kl_div,
     "p·(log p − x) for log-probabilities x and a target p, or log p with `log_target`.",
-    more=("batchmean",), log_target=False,
-)  # fmt: skip
+    more=("batchmean",),
+    log_target=False,
+)
 MultiLabelSoftMarginLoss = _loss(
-    "MultiLabelSoftMarginLoss", ops.multilabel_soft_margin_loss,
+    "MultiLabelSoftMarginLoss",
+    ops.multilabel_soft_margin_loss,
     "Binary cross-entropy of every class from logits (N, C), averaged over the classes.",
     weight=None,
-)  # fmt: skip
+)
 
 # -- margins -------------------------------------------------------------------------------------
 
@@ -105,28 +126,42 @@ SoftMarginLoss = _loss(
     "SoftMarginLoss", ops.soft_margin_loss, "log(1 + exp(−t·x)) for targets t of +1 and −1."
 )
 MultiMarginLoss = _loss(
-    "MultiMarginLoss", ops.multi_margin_loss,
+    "MultiMarginLoss",
+    ops.multi_margin_loss,
     "Σ_{c ≠ t} max(0, margin − x_t + x_c)ᵖ / C: the score of class t against the others'.",
-    weight=None, p=1, margin=1.0,
-)  # fmt: skip
+    weight=None,
+    p=1,
+    margin=1.0,
+)
 HingeEmbeddingLoss = _loss(
-    "HingeEmbeddingLoss", ops.hinge_embedding_loss,
-    "x where t = 1, max(0, margin − x) where t = −1.", margin=1.0,
-)  # fmt: skip
+    "HingeEmbeddingLoss",
+    ops.hinge_embedding_loss,
+    "x where t = 1, max(0, margin − x) where t = −1.",
+    margin=1.0,
+)
 MarginRankingLoss = _loss(
     "MarginRankingLoss", ops.margin_ranking_loss, "max(0, margin − t·(x₁ − x₂)).", margin=0.0
 )
 CosineEmbeddingLoss = _loss(
-    "CosineEmbeddingLoss", ops.cosine_embedding_loss,
-    "1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1.", margin=0.0,
-)  # fmt: skip
+    "CosineEmbeddingLoss",
+    ops.cosine_embedding_loss,
+    "1 − cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) − margin) where t = −1.",
+    margin=0.0,
+)
 TripletMarginLoss = _loss(
-    "TripletMarginLoss", ops.triplet_margin_loss,
-    "max(0, d(anchor, positive) − d(anchor, negative) + margin), with d of order p.", margin=1.0,
-    p=2.0, eps=1e-6, swap=False,
-)  # fmt: skip
+    "TripletMarginLoss",
+    ops.triplet_margin_loss,
+    "max(0, d(anchor, positive) − d(anchor, negative) + margin), with d of order p.",
+    margin=1.0,
+    p=2.0,
+    eps=1e-6,
+    swap=False,
+)
 TripletMarginWithDistanceLoss = _loss(
-    "TripletMarginWithDistanceLoss", ops.triplet_margin_with_distance_loss,
-    "TripletMarginLoss with a distance of one's own.", distance_function=pairwise_distance,
-    margin=1.0, swap=False,
-)  # fmt: skip
+    "TripletMarginWithDistanceLoss",
+    ops.triplet_margin_with_distance_loss,
+    "TripletMarginLoss with a distance of one's own.",
+    distance_function=pairwise_distance,
+    margin=1.0,
+    swap=False,
+)

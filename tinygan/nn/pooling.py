@@ -63,9 +63,12 @@ class AvgPool1d(_Pool):
         self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
     ):
         self._build(
-            kernel_size, stride, padding=padding, ceil_mode=ceil_mode,
+            kernel_size,
+            stride,
+            padding=padding,
+            ceil_mode=ceil_mode,
             count_include_pad=count_include_pad,
-        )  # fmt: skip
+        )
 
 
 class AvgPool2d(_Pool):
@@ -92,14 +95,19 @@ AdaptiveAvgPool1d = _cells(
     "AdaptiveAvgPool1d", ops.adaptive_avg_pool1d, "The mean of each of `output_size` pieces."
 )
 AdaptiveAvgPool2d = _cells(
-    "AdaptiveAvgPool2d", ops.adaptive_avg_pool2d,
+    "AdaptiveAvgPool2d",
+    ops.adaptive_avg_pool2d,
     "The mean over a grid of `output_size` cells, for images of any size.",
-)  # fmt: skip
+)
 AdaptiveMaxPool1d = _cells(
-    "AdaptiveMaxPool1d", ops.adaptive_max_pool1d, "The largest of each of `output_size` pieces.",
+    "AdaptiveMaxPool1d",
+    ops.adaptive_max_pool1d,
+    "The largest of each of `output_size` pieces.",
     return_indices=False,
-)  # fmt: skip
+)
 AdaptiveMaxPool2d = _cells(
-    "AdaptiveMaxPool2d", ops.adaptive_max_pool2d,
-    "The largest element of each cell of a grid of `output_size`.", return_indices=False,
-)  # fmt: skip
+    "AdaptiveMaxPool2d",
+    ops.adaptive_max_pool2d,
+    "The largest element of each cell of a grid of `output_size`.",
+    return_indices=False,
+)

@@ -53,13 +53,17 @@ class UpsamplingBilinear2d(Upsample):
 
 
 PixelShuffle = _rearrange(
-    "PixelShuffle", ops.pixel_shuffle,
-    "(N, C·r², H, W) → (N, C, H·r, W·r): channels become pixels.", upscale_factor=REQUIRED,
-)  # fmt: skip
+    "PixelShuffle",
+    ops.pixel_shuffle,
+    "(N, C·r², H, W) → (N, C, H·r, W·r): channels become pixels.",
+    upscale_factor=REQUIRED,
+)
 PixelUnshuffle = _rearrange(
-    "PixelUnshuffle", ops.pixel_unshuffle,
-    "(N, C, H·r, W·r) → (N, C·r², H, W): pixels become channels.", downscale_factor=REQUIRED,
-)  # fmt: skip
+    "PixelUnshuffle",
+    ops.pixel_unshuffle,
+    "(N, C, H·r, W·r) → (N, C·r², H, W): pixels become channels.",
+    downscale_factor=REQUIRED,
+)
 Unfold = _rearrange(
     "Unfold", ops.unfold, "(N, C, H, W) → (N, C·kernel, windows): each window as a column.",
     kernel_size=REQUIRED, dilation=1, padding=0, stride=1,

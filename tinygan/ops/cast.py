@@ -7,13 +7,15 @@ from ..autograd.tensor import Tensor
 from ..backend.device import Device, device, device_of, to_device
 
 _cast = Op(
-    "cast", lambda xp, x, *, dtype, origin: x.astype(dtype),
+    "cast",
+    lambda xp, x, *, dtype, origin: x.astype(dtype),
     x=lambda g, dtype, origin: _cast(g, dtype=origin, origin=dtype),
-)  # fmt: skip
+)
 _move = Op(
-    "move", lambda xp, x, *, where, origin: to_device(x, where),
+    "move",
+    lambda xp, x, *, where, origin: to_device(x, where),
     x=lambda g, where, origin: _move(g, where=origin, origin=where),
-)  # fmt: skip
+)
 _clone = Op("clone", lambda xp, x: x.copy(order="K"), x=lambda g: g)
 _contiguous = Op("contiguous", lambda xp, x: xp.ascontiguousarray(x), x=lambda g: g)
 

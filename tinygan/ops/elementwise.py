@@ -45,22 +45,30 @@ sub = _each("sub", lambda xp, x, y: xp.subtract(x, y), x=lambda g: g, y=lambda g
 mul = _each("mul", lambda xp, x, y: xp.multiply(x, y), x=lambda g, y: g * y, y=lambda g, x: g * x)
 neg = _each("neg", lambda xp, x: xp.negative(x), x=lambda g: -g)
 div = _extended(
-    "div", lambda xp, x, y: xp.true_divide(x, y),
-    x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y,
-)  # fmt: skip
+    "div",
+    lambda xp, x, y: xp.true_divide(x, y),
+    x=lambda g, y: g / y,
+    y=lambda g, y, out: -g * out / y,
+)
 maximum = _each(
-    "maximum", lambda xp, x, y: xp.maximum(x, y),
-    x=lambda g, x, y: g * _share(x, y), y=lambda g, x, y: g * _share(y, x),
-)  # fmt: skip
+    "maximum",
+    lambda xp, x, y: xp.maximum(x, y),
+    x=lambda g, x, y: g * _share(x, y),
+    y=lambda g, x, y: g * _share(y, x),
+)
 minimum = _each(
-    "minimum", lambda xp, x, y: xp.minimum(x, y),
-    x=lambda g, x, y: g * _share(y, x), y=lambda g, x, y: g * _share(x, y),
-)  # fmt: skip
+    "minimum",
+    lambda xp, x, y: xp.minimum(x, y),
+    x=lambda g, x, y: g * _share(y, x),
+    y=lambda g, x, y: g * _share(x, y),
+)
 floor_divide = _each("floor_divide", lambda xp, x, y: xp.floor_divide(x, y))
 remainder = _each(
-    "remainder", lambda xp, x, y: xp.remainder(x, y),
-    x=lambda g: g, y=lambda g, x, y: -g * floor_divide(x, y),
-)  # fmt: skip
+    "remainder",
+    lambda xp, x, y: xp.remainder(x, y),
+    x=lambda g: g,
+    y=lambda g, x, y: -g * floor_divide(x, y),
+)
 
 
 def _share(x, y):
@@ -91,14 +99,18 @@ def _plain_number(value):
 
 
 _power = Op(
-    "pow", lambda xp, x, *, exponent: xp.power(x, exponent), quiet=True,
-    x=lambda g, x, exponent: g * (x**(exponent - 1) * exponent) if exponent != 0 else g * 0.0,
-)  # fmt: skip
+    "pow",
+    lambda xp, x, *, exponent: xp.power(x, exponent),
+    quiet=True,
+    x=lambda g, x, exponent: g * (x ** (exponent - 1) * exponent) if exponent != 0 else g * 0.0,
+)
 _power_of_tensors = _each(
-    "pow", lambda xp, x, y: xp.power(x, y), quiet=True,
+    "pow",
+    lambda xp, x, y: xp.power(x, y),
+    quiet=True,
     x=lambda g, x, y: g * y * pow(x, where(y == 0, 1.0, y - 1.0)),
     y=lambda g, x, out: g * out * log(where(x > 0, x, 1.0)),
-)  # fmt: skip
+)
 
 # -- exponentials and roots ------------------------------------------------------------------------
 
@@ -111,28 +123,36 @@ sqrt = _extended(
 )
 rsqrt = _extended("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
 square = _each(
-    "square", lambda xp, x: xp.square(x if x.dtype.kind != "b" else x.astype(xp.int64)),
+    "square",
+    lambda xp, x: xp.square(x if x.dtype.kind != "b" else x.astype(xp.int64)),
     x=lambda g, x: g * (x * 2.0),
-)  # fmt: skip
+)
 exp2 = _extended("exp2", lambda xp, x: xp.exp2(x), x=lambda g, out: g * (out * math.log(2.0)))
 log2 = _extended("log2", lambda xp, x: xp.log2(x), x=lambda g, x: g / (x * math.log(2.0)))
 log10 = _extended("log10", lambda xp, x: xp.log10(x), x=lambda g, x: g / (x * math.log(10.0)))
 logaddexp = _each(
-    "logaddexp", lambda xp, x, y: xp.logaddexp(x, y), floating=True, quiet=True,
-    x=lambda g, x, y: g * sigmoid(x - y), y=lambda g, x, y: g * sigmoid(y - x),
-)  # fmt: skip
+    "logaddexp",
+    lambda xp, x, y: xp.logaddexp(x, y),
+    floating=True,
+    quiet=True,
+    x=lambda g, x, y: g * sigmoid(x - y),
+    y=lambda g, x, y: g * sigmoid(y - x),
+)
 reciprocal = _extended(
     "reciprocal", lambda xp, x: xp.reciprocal(x), x=lambda g, out: -g * (out * out)
 )
 tanh = _real("tanh", lambda xp, x: kernels(x).tanh(x), x=lambda g, out: _tanh_gradient(g, out))
 _tanh_gradient = _each(
-    "tanh_gradient", lambda xp, g, y: kernels(g).tanh_gradient(g, y),
-    g=lambda g, y: _tanh_gradient(g, y), y=lambda g_, g, y: g_ * g * (y * -2.0),
-)  # fmt: skip
+    "tanh_gradient",
+    lambda xp, g, y: kernels(g).tanh_gradient(g, y),
+    g=lambda g, y: _tanh_gradient(g, y),
+    y=lambda g_, g, y: g_ * g * (y * -2.0),
+)
 erf = _real(
-    "erf", lambda xp, x: special(xp).erf(x).astype(x.dtype),
-    x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi)))
-)  # fmt: skip
+    "erf",
+    lambda xp, x: special(xp).erf(x).astype(x.dtype),
+    x=lambda g, x: g * (exp(-x * x) * (2.0 / math.sqrt(math.pi))),
+)
 
 # -- angles ----------------------------------------------------------------------------------------
 
@@ -147,10 +167,12 @@ acos = _extended(
 )
 atan = _extended("atan", lambda xp, x: xp.arctan(x), x=lambda g, x: g / (x * x + 1.0))
 atan2 = _each(
-    "atan2", lambda xp, y, x: xp.arctan2(y, x), floating=True,
+    "atan2",
+    lambda xp, y, x: xp.arctan2(y, x),
+    floating=True,
     y=lambda g, y, x: g * (x * _inverse_or_zero(x * x + y * y)),
     x=lambda g, y, x: -g * (y * _inverse_or_zero(x * x + y * y)),
-)  # fmt: skip
+)
 sinh = _extended("sinh", lambda xp, x: xp.sinh(x), x=lambda g, x: g * cosh(x))
 cosh = _extended("cosh", lambda xp, x: xp.cosh(x), x=lambda g, x: g * sinh(x))
 asinh = _extended("asinh", lambda xp, x: xp.arcsinh(x), x=lambda g, x: g * rsqrt(x * x + 1.0))
@@ -170,14 +192,16 @@ ceil = _each("ceil", lambda xp, x: xp.ceil(x), x=lambda g: g * 0.0)
 round = _each("round", lambda xp, x: xp.round(x), x=lambda g: g * 0.0)
 trunc = _each("trunc", lambda xp, x: xp.trunc(x), x=lambda g: g * 0.0)
 _clamp = _each(
-    "clamp", lambda xp, x, *, low, high: xp.clip(x, low, high),
-    x=lambda g, x, out: where(x == out, g, 0.0)
-)  # fmt: skip
+    "clamp",
+    lambda xp, x, *, low, high: xp.clip(x, low, high),
+    x=lambda g, x, out: where(x == out, g, 0.0),
+)
 _where = _each(
-    "where", lambda xp, x, y, *, condition: xp.where(condition.array, x, y),
+    "where",
+    lambda xp, x, y, *, condition: xp.where(condition.array, x, y),
     x=lambda g, condition: where(condition, g, 0.0),
     y=lambda g, condition: where(condition, 0.0, g),
-)  # fmt: skip
+)
 
 
 def clamp(x, min=None, max=None):
@@ -224,18 +248,20 @@ sigmoid = _real(
 )
 softplus = _real("softplus", lambda xp, x: kernels(x).softplus(x), x=lambda g, x: g * sigmoid(x))
 relu = _each(
-    "relu", lambda xp, x: kernels(x).relu(x),
+    "relu",
+    lambda xp, x: kernels(x).relu(x),
     x=lambda g, out: leaky_relu_gradient(g, out, slope=0.0),
-)  # fmt: skip
+)
 _leaky_relu = _real(
-    "leaky_relu", lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
+    "leaky_relu",
+    lambda xp, x, *, slope: kernels(x).leaky_relu(x, slope),
     x=lambda g, out, slope: leaky_relu_gradient(g, out, slope=slope),
-)  # fmt: skip
+)
 leaky_relu_gradient = _each(  # dy where y > 0, slope·dy elsewhere: linear in dy, flat in y
     "leaky_relu_gradient",
     lambda xp, dy, y, *, slope: kernels(y).leaky_relu_gradient(dy, y, slope),
     dy=lambda g, y, slope: leaky_relu_gradient(g, y, slope=slope),
-)  # fmt: skip
+)
 
 
 def leaky_relu(x, negative_slope=0.01):

@@ -41,13 +41,16 @@ def _put_forward(xp, g, *, index, shape):
 
 
 _view = Op(
-    "getitem", lambda xp, x, *, index: x[index], view=True,
+    "getitem",
+    lambda xp, x, *, index: x[index],
+    view=True,
     x=lambda g, index, x_shape: _put(g, index=index, shape=x_shape),
-)  # fmt: skip
+)
 _pick = Op(
-    "getitem", lambda xp, x, *, index: x[index],
+    "getitem",
+    lambda xp, x, *, index: x[index],
     x=lambda g, index, x_shape: _put(g, index=index, shape=x_shape),
-)  # fmt: skip
+)
 _put = Op("put", _put_forward, g=lambda g, index: getitem(g, index))
 
 
@@ -58,9 +61,11 @@ def _replaced(xp, x, y, *, index):
 
 
 _replace = Op(  # x with y in the places of `index`
-    "scatter", _replaced,
-    x=lambda g, index: _replace(g, 0.0, index=index), y=lambda g, index: getitem(g, index),
-)  # fmt: skip
+    "scatter",
+    _replaced,
+    x=lambda g, index: _replace(g, 0.0, index=index),
+    y=lambda g, index: getitem(g, index),
+)
 
 
 def getitem(x, index):

@@ -14,10 +14,11 @@ def _t(x):
 
 
 _matmul = Op(
-    "matmul", lambda xp, x, y: kernels(x).matmul(x, y),
+    "matmul",
+    lambda xp, x, y: kernels(x).matmul(x, y),
     x=lambda g, y, x_shape: sum_to(_matmul(g, _t(y)), x_shape),
     y=lambda g, x, y_shape: sum_to(_matmul(_t(x), g), y_shape),
-)  # fmt: skip
+)
 
 
 def matmul(x, y):
@@ -55,11 +56,13 @@ def _linear_forward(xp, x, weight, bias):
 
 
 _linear = Op(
-    "linear", _linear_forward,
-    x=lambda g, weight: _matmul(g, weight), weight=lambda g, x: _matmul(_t(g), x),
+    "linear",
+    _linear_forward,
+    x=lambda g, weight: _matmul(g, weight),
+    weight=lambda g, x: _matmul(_t(g), x),
     bias=lambda g: _sum(g, dims=(0,), keepdim=False),
     at_once=lambda g, x, weight: kernels(g).linear_gradients(x, weight, g),
-)  # fmt: skip
+)
 
 
 def linear(x, weight, bias=None):

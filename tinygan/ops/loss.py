@@ -23,18 +23,23 @@ def _logarithm(x):
 
 _bce = Op(
     "binary_cross_entropy",
-    lambda xp, x, t: -(
-        t * xp.maximum(xp.log(x), -100.0) + (1 - t) * xp.maximum(xp.log(1 - x), -100.0)
+    lambda xp, x, t: (
+        -(t * xp.maximum(xp.log(x), -100.0) + (1 - t) * xp.maximum(xp.log(1 - x), -100.0))
     ),
-    elementwise=True, floating=True, quiet=True,
+    elementwise=True,
+    floating=True,
+    quiet=True,
     x=lambda g, x, t: g * (x - t) / clamp(x * (1.0 - x), 1e-12),
     t=lambda g, x: g * (_logarithm(1.0 - x) - _logarithm(x)),
-)  # fmt: skip
+)
 _bce_logits = Op(
-    "bce_with_logits", lambda xp, x, t: kernels(x).bce_with_logits(x, t),
-    elementwise=True, floating=True,
-    x=lambda g, x, t: g * (sigmoid(x) - t), t=lambda g, x: -g * x,
-)  # fmt: skip
+    "bce_with_logits",
+    lambda xp, x, t: kernels(x).bce_with_logits(x, t),
+    elementwise=True,
+    floating=True,
+    x=lambda g, x, t: g * (sigmoid(x) - t),
+    t=lambda g, x: -g * x,
+)
 
 
 def _reduced(name, values, reduction, weight=None):
@@ -147,9 +152,12 @@ def nll_loss(log_probs, target, weight=None, *, ignore_index=-100, reduction="me
     """
     if log_probs.ndim == 1 and not target.ndim:
         return nll_loss(
-            log_probs.unsqueeze(0), target.unsqueeze(0), weight, ignore_index=ignore_index,
+            log_probs.unsqueeze(0),
+            target.unsqueeze(0),
+            weight,
+            ignore_index=ignore_index,
             reduction=reduction,
-        ).reshape(())  # fmt: skip
+        ).reshape(())
     losses, weights = _negative_log_likelihoods(log_probs, target, weight, ignore_index)
     return _reduced("nll_loss", losses, reduction, weights)
 

@@ -66,9 +66,12 @@ _standardize = Op(
     "standardize", _standardize_forward, saves=True, floating=True, together=_standardize_gradient
 )
 _standardize_activated = Op(
-    "standardize_leaky_relu", _standardize_forward, saves=True, floating=True,
+    "standardize_leaky_relu",
+    _standardize_forward,
+    saves=True,
+    floating=True,
     together=_activated_gradient,
-)  # fmt: skip
+)
 
 
 def _given_forward(xp, x, weight, bias, *, mean, var, eps, slope):
@@ -78,13 +81,19 @@ def _given_forward(xp, x, weight, bias, *, mean, var, eps, slope):
 
 
 _standardize_given = Op(
-    "standardize_given", _given_forward, saves=True, floating=True, elementwise=True,
-    x=lambda g, weight, out, rstd, slope: _before(g, out, slope)
-    * (Tensor(rstd) if weight is None else weight * Tensor(rstd)),
-    weight=lambda g, x, out, mean, rstd, slope: _before(g, out, slope)
-    * ((x - Tensor(mean)) * Tensor(rstd)),
+    "standardize_given",
+    _given_forward,
+    saves=True,
+    floating=True,
+    elementwise=True,
+    x=lambda g, weight, out, rstd, slope: (
+        _before(g, out, slope) * (Tensor(rstd) if weight is None else weight * Tensor(rstd))
+    ),
+    weight=lambda g, x, out, mean, rstd, slope: (
+        _before(g, out, slope) * ((x - Tensor(mean)) * Tensor(rstd))
+    ),
     bias=lambda g, out, slope: _before(g, out, slope),
-)  # fmt: skip
+)
 
 
 def _normalise(name, x, weight, bias, dims, eps, shape, on_statistics=None, slope=None):

@@ -36,9 +36,11 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     dilation, padding, stride = (
         numbers(f"fold {name}", value, 2, least)
         for name, value, least in (
-            ("dilation", dilation, 1), ("padding", padding, 0), ("stride", stride, 1)
+            ("dilation", dilation, 1),
+            ("padding", padding, 0),
+            ("stride", stride, 1),
         )
-    )  # fmt: skip
+    )
     spans = [m + 2 * p - d * (k - 1) - 1 for m, p, d, k in zip(size, padding, dilation, kernel)]
     rows, columns = (span // s + 1 for span, s in zip(spans, stride))
     count = kernel[0] * kernel[1]

@@ -87,16 +87,18 @@ def in_single(function):
 
 
 _sum = Op(
-    "sum", lambda xp, x, *, dims, keepdim: _added(xp.sum, x, axis=dims, keepdims=keepdim),
+    "sum",
+    lambda xp, x, *, dims, keepdim: _added(xp.sum, x, axis=dims, keepdims=keepdim),
     x=lambda g, x_shape, dims: _restore(g, shape=x_shape, dims=dims),
-)  # fmt: skip
+)
 _mean = Op(
-    "mean", lambda xp, x, *, dims, keepdim: _added(xp.mean, x, axis=dims, keepdims=keepdim),
+    "mean",
+    lambda xp, x, *, dims, keepdim: _added(xp.mean, x, axis=dims, keepdims=keepdim),
     floating=True,
     x=lambda g, x_shape, dims: _restore(
         g * (1.0 / max_(_count(x_shape, dims), 1)), shape=x_shape, dims=dims
     ),
-)  # fmt: skip
+)
 
 
 def sum(x, dim=None, keepdim=False):
@@ -160,7 +162,7 @@ _norm = Op(
     lambda xp, x, *, dims, keepdim: xp.sqrt(xp.sum(xp.square(x), axis=dims, keepdims=keepdim)),
     floating=True,
     x=lambda g, x, out, dims: x * (g * _inverse_or_zero(out)).reshape(_keep(x, dims)),
-)  # fmt: skip
+)
 
 
 def prod(x, dim=None, keepdim=False):
@@ -186,17 +188,20 @@ def _products_of_others(x, out, dims):
 
 
 _prod = Op(
-    "prod", lambda xp, x, *, dims, keepdim: _added(xp.prod, x, axis=dims, keepdims=keepdim),
+    "prod",
+    lambda xp, x, *, dims, keepdim: _added(xp.prod, x, axis=dims, keepdims=keepdim),
     x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _products_of_others(x, out, dims),
-)  # fmt: skip
+)
 _cumsum = Op(
-    "cumsum", lambda xp, x, *, dim: _added(xp.cumsum, x, axis=dim),
+    "cumsum",
+    lambda xp, x, *, dim: _added(xp.cumsum, x, axis=dim),
     x=lambda g, dim: cumsum(g.flip(dim), dim).flip(dim),
-)  # fmt: skip
+)
 _cumprod = Op(
-    "cumprod", lambda xp, x, *, dim: _added(xp.cumprod, x, axis=dim),
+    "cumprod",
+    lambda xp, x, *, dim: _added(xp.cumprod, x, axis=dim),
     x=lambda g, x, out, dim: _cumprod_gradient(g, x, out, dim),
-)  # fmt: skip
+)
 
 
 def cumsum(x, dim):
@@ -343,16 +348,21 @@ def _log_soft_max(xp, x, *, dim):
 
 
 _logsumexp = Op(
-    "logsumexp", _log_sum_exp, floating=True, quiet=True,
+    "logsumexp",
+    _log_sum_exp,
+    floating=True,
+    quiet=True,
     x=lambda g, x, out, dims: g.reshape(_keep(x, dims)) * _share_of_exp(x, out, dims),
-)  # fmt: skip
+)
 _softmax = Op(
     "softmax", _soft_max, floating=True, x=lambda g, out, dim: out * (g - sum(g * out, dim, True))
-)  # fmt: skip
+)
 _log_softmax = Op(
-    "log_softmax", _log_soft_max, floating=True,
-    x=lambda g, out, dim: g - exp(out) * sum(g, dim, True)
-)  # fmt: skip
+    "log_softmax",
+    _log_soft_max,
+    floating=True,
+    x=lambda g, out, dim: g - exp(out) * sum(g, dim, True),
+)
 
 
 def _share_of_exp(x, out, dims):

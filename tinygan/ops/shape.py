@@ -10,17 +10,23 @@ from ..autograd.tensor import Tensor
 from .reduce import axes_of, axis_of
 
 _reshape = Op(
-    "reshape", lambda xp, x, *, shape: x.reshape(shape), view=True,
-    x=lambda g, x_shape: _reshape(g, shape=x_shape)
-)  # fmt: skip
+    "reshape",
+    lambda xp, x, *, shape: x.reshape(shape),
+    view=True,
+    x=lambda g, x_shape: _reshape(g, shape=x_shape),
+)
 _permute = Op(
-    "permute", lambda xp, x, *, order: x.transpose(order), view=True,
+    "permute",
+    lambda xp, x, *, order: x.transpose(order),
+    view=True,
     x=lambda g, order: _permute(g, order=tuple(sorted(range(len(order)), key=order.__getitem__))),
-)  # fmt: skip
+)
 _expand = Op(
-    "expand", lambda xp, x, *, shape: xp.broadcast_to(x, shape), view=True,
-    x=lambda g, x_shape: sum_to(g, x_shape)
-)  # fmt: skip
+    "expand",
+    lambda xp, x, *, shape: xp.broadcast_to(x, shape),
+    view=True,
+    x=lambda g, x_shape: sum_to(g, x_shape),
+)
 
 
 def _sum_to_shape(xp, x, *, shape):
@@ -213,13 +219,15 @@ _flip = Op(
     x=lambda g, dims: _flip(g, dims=dims),
 )
 _roll = Op(
-    "roll", lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
+    "roll",
+    lambda xp, x, *, shifts, dims: xp.roll(x, shifts, dims),
     x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts), dims=dims),
-)  # fmt: skip
+)
 _pad = Op(
-    "pad", lambda xp, x, *, widths, value: xp.pad(x, widths, constant_values=value),
+    "pad",
+    lambda xp, x, *, widths, value: xp.pad(x, widths, constant_values=value),
     x=lambda g, widths, x_shape: g[tuple(slice(w[0], w[0] + n) for w, n in zip(widths, x_shape))],
-)  # fmt: skip
+)
 
 
 def flip(x, *dims):
@@ -241,13 +249,16 @@ def roll(x, shifts, dim=None):
 
 
 _triangle = Op(  # below the diagonal, or above it
-    "triangle", lambda xp, x, *, diagonal, lower: (xp.tril if lower else xp.triu)(x, diagonal),
+    "triangle",
+    lambda xp, x, *, diagonal, lower: (xp.tril if lower else xp.triu)(x, diagonal),
     x=lambda g, diagonal, lower: _triangle(g, diagonal=diagonal, lower=lower),
-)  # fmt: skip
+)
 _diagonal = Op(
-    "diagonal", lambda xp, x, *, offset: xp.diagonal(x, offset, -2, -1), view=True,
+    "diagonal",
+    lambda xp, x, *, offset: xp.diagonal(x, offset, -2, -1),
+    view=True,
     x=lambda g, x_shape, offset: _on_diagonal(g, shape=x_shape[-2:], offset=offset),
-)  # fmt: skip
+)
 
 
 def _spread_on_diagonal(xp, x, *, shape, offset):
