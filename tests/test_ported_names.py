@@ -330,6 +330,10 @@ def test_functions_explain_their_misuse():
         (lambda: torch.autograd.Variabel, "did you mean Variable"),
         (lambda: torch.ones(2).storage, "a tensor has no 'storage': x.array is the NumPy"),
         (lambda: torch.ones(2).share_memory_(), "one process, on threads"),
+        (lambda: torch.ones(2).median(), r"a tensor has no 'median': x\.sort"),
+        (lambda: torch.ones(2).cummax(0), "a tensor has no 'cummax': PyTorch has, tinygan has not"),
+        (lambda: torch.ones(2).meen(), "a tensor has no 'meen'; did you mean mean"),
+        (lambda: F.upsample, "upsample': interpolate, with the same arguments"),
     ],
 )
 def test_what_to_use_instead(ask, message):
@@ -374,18 +378,23 @@ def test_no_public_name_of_pytorch_is_unknown():
         "tinygan.nn.init": peer.nn.init, "tinygan.optim": peer.optim,
         "tinygan.optim.lr_scheduler": peer.optim.lr_scheduler,
         "tinygan.utils.data": peer.utils.data,
+        "Tensor": peer.Tensor,
     }  # fmt: skip
     for place, module in places.items():
+        holder = torch.ones(1, 1) if place == "Tensor" else import_module(place)
         listed = getattr(module, "__all__", None) or dir(module)
         for name in listed:
-            value = getattr(module, name, None)
-            if name.startswith("_") or not getattr(value, "__module__", "").startswith("torch"):
+            home = getattr(getattr(module, name, None), "__module__", "") or ""
+            if name.startswith("_") or not (home.startswith("torch") or place == "Tensor"):
                 continue
             try:
-                getattr(import_module(place), name)
+                getattr(holder, name)
             except AttributeError as error:
                 said = str(error)
-                known = "PyTorch has, tinygan has not" in said or name in HINTS.get(place, {})
+                known = "PyTorch has, tinygan has not" in said or name in {
+                    *HINTS.get(place, {}),
+                    *HINTS["tinygan"],
+                }
                 assert known or "; it is tinygan" in said, said
 
 

@@ -20,8 +20,8 @@ _PACKAGES = {"data", "metrics", "models", "train"}  # loaded when they are first
 # module: {where it is found: names}
 SERVED = {
     "tinygan": {
-        ".constants": "Size bool channels_last contiguous_format double dtype e float half inf int "
-        "int16 int8 long nan newaxis pi preserve_format short strided uint8",
+        ".constants": "Size bool channels_last contiguous_format double dtype e finfo float half "
+        "iinfo inf int int16 int8 long nan newaxis pi preserve_format short strided uint8",
         ".settings": "Generator get_default_dtype inference_mode is_deterministic "
         "set_default_dtype set_default_tensor_type set_grad_enabled use_deterministic_algorithms",
         ".tensors": "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
@@ -52,9 +52,7 @@ def install() -> None:
     for name in ("tinygan", "tinygan.autograd", "tinygan.nn", "tinygan.optim"):
         folder = _HERE.joinpath("namespaces", *name.split(".")[1:])
         sys.modules[name].__path__.append(str(folder))
-    for name, hint in HINTS["Tensor"].items():
-        if not hasattr(Tensor, name):
-            setattr(Tensor, name, _Absent(name, hint))
+    Tensor.__getattr__ = _missing
 
 
 def answering(place: str):
@@ -80,20 +78,23 @@ def _answer(place, name):
 
 def explained(place: str, name: str) -> str:
     """What to say where `place` has no `name`."""
-    if name in HINTS.get(place, {}):
-        return f"{place} has no {name!r}: {HINTS[place][name]}"
+    said = "a tensor" if place == "Tensor" else place
+    for where in (place, "tinygan") if place == "Tensor" else (place,):
+        if name in HINTS.get(where, {}):
+            return f"{said} has no {name!r}: {HINTS[where][name]}"
     for other in ("tinygan", "tinygan.nn", "tinygan.nn.functional", "tinygan.optim"):
         if name in vars(sys.modules[other]):
-            return f"{place} has no {name!r}; it is {other}.{name}"
-    known = [n for n in vars(import_module(place)) if not n.startswith("_")]
+            return f"{said} has no {name!r}; it is {other}.{name}"
+    known = dir(Tensor) if place == "Tensor" else vars(import_module(place))
+    known = [n for n in known if not n.startswith("_")]
     close = difflib.get_close_matches(name, known, 3, 0.7)
     if name in pytorch_names().get(place, ()):
         near = f" (close to it: {', '.join(close)})" if close else ""
         return (
-            f"{place} has no {name!r}: PyTorch has, tinygan has not{near}; write what you need of "
+            f"{said} has no {name!r}: PyTorch has, tinygan has not{near}; write what you need of "
             "it with tinygan's operations, or as an operation of your own (tinygan.Op)"
         )
-    return f"{place} has no {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+    return f"{said} has no {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
 
 
 @functools.cache
@@ -103,11 +104,8 @@ def pytorch_names() -> dict[str, set[str]]:
     return {place: set(names.split()) for place, names in (line.split(":") for line in lines)}
 
 
-class _Absent:
-    """An attribute that tensors do not have, with what to use instead."""
-
-    def __init__(self, name, hint):
-        self.name, self.hint = name, hint
-
-    def __get__(self, tensor, kind=None):
-        raise AttributeError(f"a tensor has no {self.name!r}: {self.hint}")
+def _missing(tensor, name):
+    """What a tensor says where it has no such attribute."""
+    if name.startswith("_"):  # asked for by Python or NumPy itself
+        raise AttributeError(f"{type(tensor).__name__!r} object has no attribute {name!r}")
+    raise AttributeError(explained("Tensor", name))

@@ -10,6 +10,9 @@ _STATE = (
     "tg.random_state() gives the state of all streams as plain numbers, "
     "tg.restore_random_state(state) sets it"
 )
+_ORDERED = "x.sort(dim).values, and take what you need by its place"
+_NANS = "replace them first: x.nan_to_num(0.0)"
+_DRAWN = "x.copy_ of what is made from uniform or normal numbers: -tg.rand(x.shape).log() / rate"
 _GIVE_SIZES = "give the sizes: the layer of the same name without 'Lazy'"
 _FLAT = "images are 2-D here; use the layer for 1 or 2 axes"
 _SPARSE = "tensors are dense"
@@ -33,16 +36,27 @@ HINTS = {
         "get_rng_state": _STATE,
         "hub": "nothing is downloaded; load safetensors by tg.load(path)",
         "initial_seed": "keep the number that you gave to tg.manual_seed",
+        "fmod": "x - y * (x / y).trunc(); remainder takes the divisor's sign",
+        "index_copy": "x = x.clone(); x[index] = source",
+        "index_fill": "x = x.clone(); x[index] = value",
         "inverse": _LIBRARY,
         "jit": _STEP,
         "linalg": _LIBRARY,
+        "kthvalue": _ORDERED,
         "lobpcg": _LIBRARY,
+        "median": _ORDERED,
         "multiprocessing": _THREADS,
         "onnx": "export is not supported; tg.save writes safetensors, which PyTorch reads",
+        "nanmean": _NANS,
+        "nansum": _NANS,
         "pca_lowrank": _LIBRARY,
+        "promote_types": "result_type, of two tensors",
         "qr": _LIBRARY,
+        "quantile": _ORDERED,
         "quantization": _DTYPE,
         "random": "tg.manual_seed, tg.random_state, tg.restore_random_state",
+        "rsub": "sub, with its arguments in the other order",
+        "scatter_reduce": "scatter_add for sums; else `amax` and kin of a masked tensor",
         "seed": "tg.manual_seed(number)",
         "set_float32_matmul_precision": "products are always computed in float32; leave it out",
         "set_default_device": "`with tg.device('cuda'):` or TINYGAN_DEVICE=cuda",
@@ -53,6 +67,7 @@ HINTS = {
         "sparse_coo_tensor": _SPARSE,
         "special": "erf, sigmoid, log1p and other functions are in tinygan itself",
         "svd": _LIBRARY,
+        "tensordot": "einsum",
         "vmap": "operations broadcast: add an axis with unsqueeze",
         "symeig": _LIBRARY,
     },
@@ -96,6 +111,9 @@ HINTS = {
     },
     "tinygan.nn.functional": {
         "dropout3d": _FLAT,
+        "upsample": "interpolate, with the same arguments",
+        "upsample_bilinear": "interpolate with mode='bilinear' and align_corners=True",
+        "upsample_nearest": "interpolate with the same arguments",
     },
     "tinygan.nn.init": {
         "constant": "constant_, with the underscore",
@@ -134,16 +152,25 @@ HINTS = {
     },
     "Tensor": {
         "apply_": "work on .numpy()",
+        "as_strided": "index, narrow, or F.unfold for the windows of images",
         "bfloat16": _DTYPE,
+        "cauchy_": _DRAWN,
         "cholesky": _LIBRARY,
         "data_ptr": "x.array is the NumPy or CuPy array",
+        "exponential_": _DRAWN,
+        "geometric_": _DRAWN,
         "grad_fn": "x.is_leaf says whether it was computed, tg.draw(x) how",
+        "index_copy_": "x[index] = source",
+        "index_fill_": "x[index] = value",
+        "index_put_": "x[index] = value",
         "inverse": _LIBRARY,
         "is_shared": _THREADS,
         "is_sparse": _SPARSE,
+        "log_normal_": _DRAWN,
         "map_": "work on .numpy()",
         "pin_memory": "there is no page-locked memory; leave it out",
         "qr": _LIBRARY,
+        "random_": "x.copy_(tg.randint(low, high, x.shape))",
         "record_stream": "everything runs on one stream; leave it out",
         "refine_names": "axes are numbered",
         "rename": "axes are numbered",
