@@ -159,7 +159,7 @@ def test_a_plain_tensor_does_not_replace_a_parameter_unnoticed():
         (lambda: Net().train("yes"), ValueError, "train: expected True or False, got 'yes'"),
         (lambda: Net().to(tg.int64), TypeError, "expected a floating-point dtype, got int64"),
         (
-            lambda: nn.Parameter([1, 2]),
+            lambda: nn.Parameter(tg.tensor([1, 2])),
             TypeError,
             "only floating-point tensors can require gradients",
         ),
@@ -526,6 +526,7 @@ def test_lists_and_dicts():
 
 
 def test_repr_counts_parameters():
+    assert repr(nn.PReLU(3)) == "PReLU(num_parameters=3)  # 3 parameters"
     assert repr(Net()) == (
         "Net(\n"
         "  (body): Sequential(\n"

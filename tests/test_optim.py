@@ -316,6 +316,9 @@ P = nn.Parameter([1.0])
         (lambda: optim.Adadelta([P], rho=2), ValueError, r"expected rho in \[0, 1\], got 2"),
         (lambda: optim.NAdam([P], momentum_decay=-1), ValueError, "momentum_decay >= 0, got -1"),
         (lambda: optim.RAdam([P], betas=(0.5,)), ValueError, r"RAdam: expected two betas"),
+        (lambda: optim.Adam([P], betas=0.5), ValueError, r"Adam: expected two betas .* got 0.5"),
+        (lambda: optim.Adam([P], lr=None), ValueError, "Adam: expected lr >= 0, got None"),
+        (lambda: optim.SGD([P], lr="0.1"), ValueError, "SGD: expected lr >= 0, got '0.1'"),
         (lambda: optim.Rprop([P], etas=(2, 3)), ValueError, "expected etas with 0 < η₋ < 1 < η₊"),
         (
             lambda: optim.Adam([P], differentiable=True),

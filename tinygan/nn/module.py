@@ -308,7 +308,8 @@ class Module:
         return self._lines("")
 
     def _lines(self, label):
-        head, count, body = f"{label}{type(self).__name__}(", self.num_parameters(), ""
+        count = Module.num_parameters(self)  # PReLU has a number under this name, as in PyTorch
+        head, body = f"{label}{type(self).__name__}(", ""
         children = [child._lines(f"({name}): ") for name, child in self.named_children()]
         if children:
             inner = [self.extra_repr()] if self.extra_repr() else []

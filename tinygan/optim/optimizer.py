@@ -5,10 +5,11 @@ parameter, and `equation`, which changes the parameter and what is kept.
 """
 
 from functools import partial
+from numbers import Number
 
 from ..autograd import Tensor, enable_grad
 from ..autograd.tensor import as_array
-from ..backend.device import array_module, kernels
+from ..backend.device import array_module, is_array, kernels
 
 
 class Optimizer:
@@ -229,15 +230,20 @@ def _plain(value):
     return tuple(value) if isinstance(value, list) else value
 
 
+def _is_number(value):
+    return isinstance(value, Number | Tensor) or is_array(value)
+
+
 def at_least(name: str, group: dict, **least) -> None:
     """Check settings of a group against their smallest value."""
     for key, bound in least.items():
-        if not group[key] >= bound:
+        if not _is_number(group[key]) or not group[key] >= bound:
             raise ValueError(f"{name}: expected {key} >= {bound}, got {group[key]!r}")
 
 
 def two_betas(name: str, group: dict) -> None:
     """Check the decay rates of Adam and its kin."""
     betas = group["betas"]
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+    pair = isinstance(betas, tuple | list) and len(betas) == 2 and all(map(_is_number, betas))
+    if not pair or not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"{name}: expected two betas in [0, 1), got {betas!r}")
