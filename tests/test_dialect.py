@@ -67,6 +67,31 @@ SPELLINGS = {
     "clamp_min": (lambda: X.clamp_min(0.5), lambda: X.clamp(min=0.5)),
     "unsqueeze_": (lambda: X.clone().unsqueeze_(0), lambda: X[None]),
     "t_": (lambda: X.clone().t_(), lambda: X.T),
+    "rounded-in-place": (
+        lambda: X.clone().div_(2, rounding_mode="trunc"),
+        lambda: tg.div(X, 2, rounding_mode="trunc"),
+    ),
+    "limited-in-place-by-a-tensor": (
+        lambda: X.clone().clamp_(max=tg.tensor(1.0)),
+        lambda: X.clamp(max=1.0),
+    ),
+    "bernoulli-of-a-tensor": (lambda: X.clone().bernoulli_(tg.ones(2, 3)), lambda: tg.ones(2, 3)),
+    "counts-as-places": (
+        lambda: tg.repeat_interleave(tg.tensor([1, 0, 2])),
+        lambda: tg.tensor([0, 2, 2]),
+    ),
+    "bytes-as-a-mask": (
+        lambda: X[0][tg.tensor([1, 0, 1], dtype=tg.uint8)],
+        lambda: tg.tensor([1.0, 3.0]),
+    ),
+    "gather-a-number": (lambda: tg.gather(X[0], 0, tg.tensor(2)), lambda: tg.tensor(3.0)),
+    "pieces-of-nothing": (lambda: tg.stack(tg.chunk(X[:0], 3)), lambda: tg.zeros(3, 0, 3)),
+    "any-of-no-axes": (lambda: (X > 0).any(dim=()), lambda: X > 0),
+    "all-of-no-axes": (lambda: (X > 0).all(dim=[]), lambda: X > 0),
+    "Tensor-of-a-list": (
+        lambda: tg.Tensor([[1, 2], [3, 4]]),
+        lambda: tg.FloatTensor([[1, 2], [3, 4]]),
+    ),
     "shift": (lambda: tg.tensor([1, 2]) << 2, lambda: tg.tensor([4, 8])),
     "bits": (lambda: ~WHOLE & 3, lambda: tg.tensor([[0, 2], [2, 0]])),
     "like": (
@@ -198,6 +223,10 @@ REFUSALS = [
     (lambda: tg.multinomial(-X, 1), ValueError, "multinomial: expected rows of finite weights"),
     (lambda: tg.bernoulli(X), ValueError, "bernoulli: expected probabilities between 0 and 1"),
     (lambda: tg.div(X, 2, rounding_mode="up"), ValueError, "div: expected rounding_mode"),
+    (lambda: WHOLE.clone().clamp_(max=2.5), TypeError, "clamp_: limits None, 2.5 do not fit"),
+    (lambda: X.clone().clamp_(), ValueError, "clamp: give min, max, or both"),
+    (lambda: tg.Tensor(3), TypeError, r"in PyTorch a tensor of 3 numbers, .* zeros\(3\) here"),
+    (lambda: tg.zeros(3).index_add_(0, tg.ones(2), X[0]), TypeError, "index_add_: expected int"),
 ]
 
 
@@ -216,6 +245,22 @@ def test_the_smaller_of_multinomial_weights_are_drawn_less_often():
     without = np.stack([tg.multinomial(weights[0], 2).numpy() for _ in range(2000)])
     assert set(map(frozenset, without.tolist())) == {frozenset({0, 1})}
     assert abs((without[:, 0] == 1).mean() - 0.75) < 0.04
+
+
+def test_nothing_of_another_kind_equals_a_tensor():
+    assert (X == None) is False and (X != None) is True  # noqa: E711
+    assert (X == "mean") is False and X != "mean" and X not in (None, "mean")
+
+
+def test_gradients_of_several_losses_add_up():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = x * x
+    tg.autograd.backward([y.sum(), y], [tg.tensor(2.0), tg.ones(2)])
+    assert x.grad.tolist() == [6.0, 12.0]
+    tg.autograd.backward((x * 3).sum())
+    assert x.grad.tolist() == [9.0, 15.0]
+    with pytest.raises(ValueError, match="backward: 2 tensors, but 1 gradients"):
+        tg.autograd.backward([y, y], [tg.ones(2)])
 
 
 def test_what_ported_code_asks_of_a_tensor():

@@ -115,6 +115,7 @@ ones = tg.ones
 REFUSED = [
     (lambda: F.binary_cross_entropy(ones(2) * 1.5, ones(2)), "from 0 to 1, got 1.5"),
     (lambda: F.binary_cross_entropy(ones(2) * np.nan, ones(2)), "from 0 to 1, got nan"),
+    (lambda: F.binary_cross_entropy(ones(2) * 0.5, ones(2) * 2), "targets from 0 to 1, got 2.0"),
     (lambda: F.binary_cross_entropy(ones(2), ones(2), ones(3, 2)), r"weight \(3, 2\) does not"),
     (lambda: F.batch_norm(ones(2, 3), None, None), "running_mean and running_var are needed"),
     (lambda: F.batch_norm(ones(2, 3), ones(3), None), "give both"),

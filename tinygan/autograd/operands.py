@@ -40,7 +40,7 @@ def harmonise(op, inputs, first):
     A list or NumPy array counts for no more than a Python number of its kind.
     """
     if first is None:
-        inputs = [Tensor(inputs[0]), *inputs[1:]]
+        inputs = [Tensor(as_array(inputs[0])), *inputs[1:]]
         first = inputs[0].array
     given, inputs = inputs, [_adopted(x, first) for x in inputs]
     for x in inputs:

@@ -30,6 +30,8 @@ class Version:
 class Tensor(Interop):
     """An n-dimensional array that remembers how it was computed.
 
+    An array is taken as it is; lists become float32, as in PyTorch, where `tensor` keeps the type.
+
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> (x * x).sum().backward()
     >>> x.grad
@@ -49,7 +51,12 @@ class Tensor(Interop):
                 f"zeros{(data, *sizes)} or empty{(data, *sizes)}, and requires_grad goes by name"
             )
         if type(data) is not np.ndarray and not is_array(data):
-            data = as_array(data)
+            if isinstance(data, int) and not isinstance(data, bool):
+                raise TypeError(
+                    f"Tensor({data}): in PyTorch a tensor of {data} numbers, which is "
+                    f"zeros({data}) here; the number is tensor({data})"
+                )
+            data = as_array(data, "float32" if isinstance(data, list | tuple) else None)
         self.array = data
         if requires_grad:
             self.requires_grad_()

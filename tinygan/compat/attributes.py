@@ -5,6 +5,7 @@ Also the forms that give a tensor another shape in place.
 
 import inspect
 
+from .. import autograd
 from ..autograd.tensor import Tensor
 from ..ops.inplace import _writable
 
@@ -41,8 +42,26 @@ def _turned(name, function):
     return method
 
 
+def backward_of_several(
+    tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None,
+    inputs=None,
+):  # fmt: skip
+    """`autograd.backward`: what `tensors` pass to the leaves, of one tensor or of several at once;
+    `grad_tensors` are their gradients, 1 where left out.
+    """
+    given = grad_variables if grad_tensors is None else grad_tensors
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    grads = [given] * len(tensors) if given is None or isinstance(given, Tensor) else list(given)
+    if len(grads) != len(tensors):
+        raise ValueError(f"backward: {len(tensors)} tensors, but {len(grads)} gradients")
+    last = len(tensors) - 1
+    for i, (x, g) in enumerate(zip(tensors, grads)):
+        x.backward(g, True if i < last else retain_graph, create_graph, inputs)
+
+
 def install() -> None:
     """Give tensors these attributes."""
+    autograd.backward = backward_of_several
     for name, function in PROPERTIES.items():
         setattr(Tensor, name, property(function))
     for name, function in METHODS.items():

@@ -14,4 +14,5 @@ dtype, Size = np.dtype, tuple
 strided, preserve_format, contiguous_format, channels_last = (
     "strided", "preserve_format", "contiguous_format", "channels_last",
 )  # fmt: skip
+finfo, iinfo = np.finfo, np.iinfo
 inf, nan, pi, e, newaxis = math.inf, math.nan, math.pi, math.e, None

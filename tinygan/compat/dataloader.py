@@ -30,8 +30,9 @@ class DataLoader:
     without one it is the random stream "data". Arguments that concern processes and page-locked
     memory have no effect.
 
+    >>> from tinygan import tensor
     >>> from tinygan.utils.data import TensorDataset
-    >>> data = TensorDataset(Tensor([[1.0], [2.0], [3.0]]), Tensor([0, 1, 2]))
+    >>> data = TensorDataset(tensor([[1.0], [2.0], [3.0]]), tensor([0, 1, 2]))
     >>> loader = DataLoader(data, batch_size=2)
     >>> len(loader)
     2

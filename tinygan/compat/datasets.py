@@ -32,8 +32,8 @@ class IterableDataset(Dataset):
 class TensorDataset(Dataset):
     """Tensors of equal length; an item is the tuple of their rows.
 
-    >>> from tinygan import Tensor
-    >>> data = TensorDataset(Tensor([[1.0], [2.0]]), Tensor([0, 1]))
+    >>> from tinygan import tensor
+    >>> data = TensorDataset(tensor([[1.0], [2.0]]), tensor([0, 1]))
     >>> len(data), data[1]
     (2, (tensor([2.]), tensor(1)))
     """

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import ops
 from ..autograd.tensor import Tensor
+from ..ops.inplace import in_place
 
 
 def div(input, other, rounding_mode=None):
@@ -22,6 +23,13 @@ def div(input, other, rounding_mode=None):
         return down
     rest = input - down * other
     return ops.where((down < 0) & (rest != 0), down + 1, down)
+
+
+def div_(input, other, rounding_mode=None):
+    """x becomes x / y, rounded as `div` rounds it."""
+    if rounding_mode is None:
+        return ops.inplace.div_(input, other)
+    return in_place("div_", div, input, other, rounding_mode)
 
 
 def _spread(function):

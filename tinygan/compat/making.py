@@ -78,8 +78,9 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
 
 def bernoulli(input, p=None, *, generator=None):
     """Ones with the probabilities in `input` (or with probability p), zeros otherwise."""
-    chance = input.array if p is None else p
-    if not ((chance >= 0) & (chance <= 1)).all() if p is None else not 0 <= p <= 1:
+    p = input if p is None else p
+    chance = p.array if isinstance(p, Tensor) else np.asarray(p)
+    if not bool(((chance >= 0) & (chance <= 1)).all()):
         raise ValueError("bernoulli: expected probabilities between 0 and 1")
     drawn = (generator or stream("noise")).uniform(input.shape, np.float32, input.device)
     return Tensor((drawn < chance).astype(input.dtype))

@@ -183,8 +183,12 @@ def tensor_split(input, indices_or_sections, dim=0):
     return tuple(ops.narrow(input, dim, a, max(b - a, 0)) for a, b in pairs)
 
 
-def repeat_interleave(input, repeats, dim=None, *, output_size=None):
-    """Each slice of an axis `repeats` times in a row, or each as often as `repeats` lists."""
+def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
+    """Each slice of an axis `repeats` times in a row, or each as often as `repeats` lists. Counts
+    alone stand for how often each place occurs.
+    """
+    if repeats is None:
+        input, repeats = ops.arange(input.numel(), device=input.device), input
     x, dim = (ravel(input), 0) if dim is None else (input, dim)
     dim = axis_of("repeat_interleave", dim, x.ndim)
     times = repeats.numpy() if isinstance(repeats, Tensor) else np.asarray(repeats)

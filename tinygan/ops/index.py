@@ -81,7 +81,8 @@ def getitem(x, index):
 def _raw_index(x, part):
     """One part of an index as a slice, a number, or an array on x's device."""
     if isinstance(part, Tensor):
-        part = part.array
+        bytes_ = part.array.dtype == np.uint8  # in PyTorch a mask, from when it had no booleans
+        part = part.array.astype(bool) if bytes_ else part.array
     if isinstance(part, bool | np.bool_ | list | range) or (
         isinstance(part, np.ndarray) and not is_array(x.array)
     ):
@@ -136,6 +137,8 @@ def gather(x, dim, index):
     dim, index = axis_of("gather", dim, x.ndim), _integers("gather", index, x)
     if not x.ndim:
         return x.expand(index.shape)
+    if x.ndim == 1 and not index.ndim:
+        return gather(x, dim, index.reshape(1)).reshape(())
     return _pick(x, index=_along("gather", x, dim, index))
 
 

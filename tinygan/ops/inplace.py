@@ -8,8 +8,8 @@ from ..autograd.mode import mode
 from ..autograd.tensor import Tensor
 from ..backend.device import DeviceError, kernels
 from ..backend.random import stream
-from .elementwise import add, div, mul, sub
-from .index import _raw_index
+from .elementwise import add, clamp, div, mul, sub
+from .index import _integers, _raw_index
 from .reduce import axis_of
 
 
@@ -141,8 +141,13 @@ def zero_(self):
 
 def clamp_(self, min=None, max=None):
     """Limit to [min, max] in place."""
-    array = _writable(self, "clamp_")
-    array[...] = array.clip(min, max)
+    limited = clamp(self.detach(), min, max)
+    if limited.is_floating_point() and not self.is_floating_point():
+        raise TypeError(
+            f"clamp_: limits {min}, {max} do not fit into a tensor of {self.dtype}; use the form "
+            "that makes a new tensor"
+        )
+    _writable(self, "clamp_")[...] = limited.array
     return self.mark_written("clamp_")
 
 
@@ -181,6 +186,7 @@ def setitem(self, index, value):
 
 def index_add_(self, dim, index, source):
     """x[index] += source along axis `dim`, where an index that occurs twice counts twice."""
+    index = _integers("index_add_", index, self)
     array, dim = _writable(self, "index_add_"), axis_of("index_add_", dim, self.ndim)
     places = (slice(None),) * dim + (_raw_index(self, index),)
     kernels(array).add_at(array, places, _value(self, source, "index_add_"))

@@ -124,11 +124,11 @@ def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
     """
     name = "binary_cross_entropy"
     _same_shape(name, x, target)
-    if not bool(((x.array >= 0) & (x.array <= 1)).all()):
-        raise ValueError(
-            f"{name}: expected probabilities from 0 to 1, got {x.array.min()} … {x.array.max()}; "
-            "apply sigmoid first, or use binary_cross_entropy_with_logits"
-        )
+    remedy = "; apply sigmoid first, or use binary_cross_entropy_with_logits"
+    for t, what, hint in (x, "probabilities", remedy), (target, "targets", ""):
+        if not bool(((t.array >= 0) & (t.array <= 1)).all()):
+            low, high = t.array.min(), t.array.max()
+            raise ValueError(f"{name}: expected {what} from 0 to 1, got {low} … {high}{hint}")
     return _reduced(name, _weighted(name, _bce(x, target), weight), reduction)
 
 

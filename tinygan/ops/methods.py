@@ -28,6 +28,11 @@ def _reversed(function):
     return lambda x, y: function(y, x)
 
 
+def _among_values(function):
+    """`x == None` and `x == "a"` are left to Python: nothing of another kind equals a tensor."""
+    return lambda x, y: NotImplemented if y is None or isinstance(y, str) else function(x, y)
+
+
 _operators = {
     "__add__": add,
     "__radd__": _reversed(add),
@@ -56,8 +61,8 @@ _operators = {
     "__rxor__": elementwise.bitwise_xor,
     "__lshift__": elementwise.bitwise_left_shift,
     "__rshift__": elementwise.bitwise_right_shift,
-    "__eq__": eq,
-    "__ne__": ne,
+    "__eq__": _among_values(eq),
+    "__ne__": _among_values(ne),
     "__lt__": lt,
     "__le__": le,
     "__gt__": gt,

@@ -310,12 +310,17 @@ _any = Op("any", lambda xp, x, *, dims, keepdim: xp.any(x, axis=dims, keepdims=k
 
 def all(x, dim=None, keepdim=False):
     """True where all elements along `dim` are true."""
-    return _all(x, dims=axes_of("all", dim, x.ndim), keepdim=keepdim)
+    return _all(x, dims=_no_axes_or("all", dim, x.ndim), keepdim=keepdim)
 
 
 def any(x, dim=None, keepdim=False):
     """True where some element along `dim` is true."""
-    return _any(x, dims=axes_of("any", dim, x.ndim), keepdim=keepdim)
+    return _any(x, dims=_no_axes_or("any", dim, x.ndim), keepdim=keepdim)
+
+
+def _no_axes_or(name, dim, ndim):
+    """As `axes_of`, but no axes are no axes: only here PyTorch does not take them for all."""
+    return () if isinstance(dim, tuple | list) and not dim else axes_of(name, dim, ndim)
 
 
 # -- log-sum-exp -----------------------------------------------------------------------------------

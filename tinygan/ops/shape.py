@@ -207,7 +207,8 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal size (the last may be smaller)."""
     if chunks <= 0:
         raise ValueError(f"chunk: expected a positive number of chunks, got {chunks}")
-    return split(x, max(1, -(-x.shape[axis_of("chunk", dim, x.ndim)] // chunks)), dim)
+    length = x.shape[axis_of("chunk", dim, x.ndim)]
+    return split(x, -(-length // chunks) if length else [0] * chunks, dim)
 
 
 # -- flipping, rolling, repeating, padding ---------------------------------------------------------
