@@ -216,6 +216,15 @@ def test_batch_norm_over_several_batches(shape, momentum):
     assert layer.num_batches_tracked.item() == 4
 
 
+@pytest.mark.parametrize("size", [4, 128])  # the plain way, and the one in pieces
+def test_a_running_variance_far_below_eps_keeps_its_digits(size):
+    x = 1e-5 * normal(4, 3, size, size)
+    layer = nn.BatchNorm2d(3, momentum=1.0)
+    layer(x.float())
+    expected = x.numpy().var((0, 2, 3), ddof=1)
+    np.testing.assert_allclose(layer.running_var.numpy(), expected, rtol=1e-5)
+
+
 def test_instance_norm_with_running_statistics():
     """They move towards the mean over the batch of what each image has."""
     layer = wide(nn.InstanceNorm2d(3, affine=True, track_running_stats=True))

@@ -53,10 +53,10 @@ def test_the_norms_gradient_far_from_zero_mean(shape, channels_last, offset):
     dims, column = (0, *range(2, len(shape))), (1, -1) + (1,) * (len(shape) - 2)
     x, g = far(shape, offset, channels_last), 1 + normal(*shape)
     weight, bias = (normal(shape[1]).reshape(column) for _ in range(2))
-    out, mean, rstd = cpu.standardize(x, weight, bias, dims, 1e-5)
+    out, mean, _, rstd = cpu.standardize(x, weight, bias, dims, 1e-5)
     dx, dweight, dbias = cpu.standardize_gradient(g, x, weight, mean, rstd, dims, [0, 1, 2])
     wide = [a.astype(np.float64) for a in (x, weight, bias)]
-    exact, mean, rstd = portable.standardize(*wide, dims, 1e-5)
+    exact, mean, _, rstd = portable.standardize(*wide, dims, 1e-5)
     exact = (
         exact,
         *portable.standardize_gradient(
@@ -73,10 +73,11 @@ def test_the_norms_gradient_far_from_zero_mean(shape, channels_last, offset):
 def test_pieces_of_unequal_length_weigh_by_their_length():
     """The statistics of pieces are joined; here of 64 rows and of 8, with means of their own."""
     x = normal(9, 64, 32, 32) + np.float32(50) + np.arange(9, dtype=np.float32)[:, None, None, None]
-    _, mean, rstd = cpu.standardize(x, None, None, (0, 2, 3), 1e-5)
+    _, mean, var, rstd = cpu.standardize(x, None, None, (0, 2, 3), 1e-5)
     wide = x.astype(np.float64)
     np.testing.assert_allclose(mean, wide.mean((0, 2, 3), keepdims=True), rtol=1e-6)
-    np.testing.assert_allclose(1 / rstd**2, wide.var((0, 2, 3), keepdims=True), rtol=1e-4)
+    np.testing.assert_allclose(var, wide.var((0, 2, 3), keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(1 / rstd**2, var, rtol=1e-4)
 
 
 # -- the workspace's bound -------------------------------------------------------------------------

@@ -73,20 +73,21 @@ def add_at(out, index, values):
 
 
 def standardize(x, weight, bias, dims, eps, slope=None):
-    """y = γ(x − μ)/σ + β over the axes `dims`, or LeakyReLU(y) where a `slope` is given; also μ and
-    1/σ.
+    """y = γ(x − μ)/σ + β over the axes `dims`, or LeakyReLU(y) where a `slope` is given; also μ,
+    the variance and 1/σ = (variance + ε)^−½.
     """
     xp = array_module(x)
     mean = x.mean(axis=dims, keepdims=True, dtype=x.dtype)
     out = x - mean
-    rstd = 1 / xp.sqrt(xp.square(out).mean(axis=dims, keepdims=True, dtype=x.dtype) + eps)
+    var = xp.square(out).mean(axis=dims, keepdims=True, dtype=x.dtype)
+    rstd = 1 / xp.sqrt(var + eps)
     out *= rstd
     if weight is not None:
         out *= weight
         out += bias
     if slope is not None:
         out = leaky_relu(out, slope)
-    return out, mean, rstd
+    return out, mean, var, rstd
 
 
 def standardize_given(x, weight, bias, mean, rstd, slope=None):

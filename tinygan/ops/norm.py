@@ -6,8 +6,11 @@ All four norms are one operation over different axes,
 
 whose gradient, with h = γ·g, is  dx = (h − mean(h) − x̂·mean(h·x̂)) / σ.  It runs as one fused
 kernel; when a graph of the gradient is wanted, it is written out in tensors instead, with μ and σ
-as functions of x, and so is exact in every order. A ReLU or LeakyReLU behind the norm can be part
-of the same kernel: that is what `slope` asks for.
+as functions of x, and so is exact in every order.
+
+A ReLU or LeakyReLU behind the norm can be part of the same kernel: that is what `slope` asks for.
+It makes an operation of its own, because its derivative needs the result, which then has to be kept
+until backward; the norm alone needs only x, μ and 1/σ.
 """
 
 import math
@@ -24,21 +27,19 @@ from .shape import sum_to
 
 
 def _standardize_forward(xp, x, weight, bias, *, dims, eps, on_statistics, slope=None):
-    out, mean, rstd = kernels(x).standardize(x, weight, bias, dims, eps, slope)
+    out, mean, var, rstd = kernels(x).standardize(x, weight, bias, dims, eps, slope)
     if on_statistics is not None:
-        on_statistics(mean, 1 / xp.square(rstd) - eps)
+        on_statistics(mean, var)
     return out, {"mean": mean, "rstd": rstd}
 
 
-def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape):
-    return _activated_gradient(
-        g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out=None, slope=None
-    )
+def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps):
+    return _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, out=None, slope=None)
 
 
-def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, bias_shape, out, slope):
+def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, out, slope):
     if is_grad_enabled():
-        return _recorded_gradient(_before(g, out, slope), x, weight, dims, eps, bias_shape)
+        return _recorded_gradient(_before(g, out, slope), x, weight, dims, eps)
     gamma, result = (None if t is None else t.array for t in (weight, out))
     grads = kernels(g.array).standardize_gradient(
         g.array, x.array, gamma, mean, rstd, dims, needed, result, slope
@@ -51,7 +52,8 @@ def _before(g, out, slope):
     return g if slope is None else leaky_relu_gradient(g, out, slope=slope)
 
 
-def _recorded_gradient(g, x, weight, dims, eps, bias_shape):
+def _recorded_gradient(g, x, weight, dims, eps):
+    """dx, dγ and dβ in tensors. γ and β are of one shape: `_reshaped` sees to that."""
     centred = x - x.mean(dims, keepdim=True)
     rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps)
     normal = centred * rstd
@@ -59,7 +61,7 @@ def _recorded_gradient(g, x, weight, dims, eps, bias_shape):
     dx = rstd * (h - h.mean(dims, keepdim=True) - normal * (h * normal).mean(dims, keepdim=True))
     if weight is None:
         return dx, None, None
-    return dx, sum_to(g * normal, weight.shape), sum_to(g, bias_shape)
+    return dx, sum_to(g * normal, weight.shape), sum_to(g, weight.shape)
 
 
 _standardize = Op(
@@ -140,7 +142,8 @@ def _moves(running_mean, running_var, momentum, count):
         unbiased = var * (count / (count - 1))
         for running, batch in ((running_mean, mean), (running_var, unbiased)):
             batch = batch.reshape(-1, running.shape[0]).mean(0)
-            running.array += momentum * (batch - running.array)
+            running.array *= 1 - momentum
+            running.array += momentum * batch
 
     return move
 

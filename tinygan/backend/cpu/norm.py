@@ -36,19 +36,18 @@ _SAFE = 4.0  # μ²/σ² up to which one pass over the numbers gives both
 
 
 def standardize(x, weight, bias, dims, eps, slope=None):
-    """y = γ(x − μ)/σ + β over the axes `dims`; also μ and 1/σ, in shapes that broadcast. Where a
-    `slope` is given, LeakyReLU(y).
+    """y = γ(x − μ)/σ + β over the axes `dims`, or LeakyReLU(y) where a `slope` is given; also μ,
+    the variance and 1/σ, in shapes that broadcast.
     """
     rows = _pixel_rows(x, dims)
     if rows is None:
         return portable.standardize(x, weight, bias, dims, eps, slope)
     mean, var = _statistics(rows, x.shape[1])
-    rstd = (1 / np.sqrt(var + eps)).astype(x.dtype)
-    mean = mean.astype(x.dtype)
+    mean, var, rstd = (a.astype(x.dtype) for a in (mean, var, 1 / np.sqrt(var + eps)))
     gamma, beta = (None if a is None else a.reshape(-1) for a in (weight, bias))
     scale, shift = portable.scale_and_shift(x, gamma, beta, mean, rstd)
     out = _scaled(rows, scale, shift, slope)
-    return _as_images(out, x), _as_statistic(mean, x), _as_statistic(rstd, x)
+    return _as_images(out, x), *(_as_statistic(a, x) for a in (mean, var, rstd))
 
 
 def standardize_given(x, weight, bias, mean, rstd, slope=None):
