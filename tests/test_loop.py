@@ -143,6 +143,8 @@ def test_a_study_sees_test_data_and_average_weights(tmp_path):
     seen = {}
 
     class Watched(GAN):
+        key = "watched"
+
         def step(self, batch):
             seen.setdefault("trained on", []).append(batch["x"])
             return super().step(batch)

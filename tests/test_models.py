@@ -86,9 +86,12 @@ def test_dcgan_fits_the_image(side, start):
     assert system.generator[1].kernel_size in (start, (start, start))
 
 
-@pytest.mark.parametrize("shape", [(1, 50, 50), (1, 32, 28), (2,), (1, 4, 4)])
-def test_dcgan_says_which_sizes_it_takes(shape):
-    with pytest.raises(ValueError, match=r"expected square images .* choose --size"):
+@pytest.mark.parametrize(
+    "shape, way",
+    [((1, 50, 50), "--size"), ((1, 32, 28), "--size"), ((2,), "--data"), ((1, 4, 4), "--size")],
+)
+def test_dcgan_says_which_sizes_it_takes(shape, way):
+    with pytest.raises(ValueError, match=rf"expected square images .* choose {way}"):
         DCGAN(shape=shape)
 
 
@@ -153,6 +156,12 @@ def test_errors_that_teach():
 
     with pytest.raises(NotImplementedError, match=r"Empty has no networks\(\)"):
         Empty()
+
+    class Nameless(GAN):  # whose checkpoints would be taken for a GAN's
+        pass
+
+    with pytest.raises(TypeError, match=r"Nameless has no key of its own.* write key = "):
+        _ = Nameless(shape=(2,), latent=2, width=8).config
     assert {"gan", "dcgan"} <= set(SYSTEMS) and issubclass(GAN, Adversarial)
 
 

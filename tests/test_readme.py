@@ -5,6 +5,8 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
+
 HOME = Path(__file__).parent.parent
 README = (HOME / "README.md").read_text()
 
@@ -18,6 +20,9 @@ def test_all_python_in_the_readme_runs_in_order():
             exec(compile(piece, f"README.md, piece {i + 1}", "exec"), names)
     assert names["loss"].item() < 0.4 and str(names["loss"]) in said.getvalue()
     assert names["penalty"].item() >= 0
+    game = names["RaGAN"](shape=(2,), latent=2, width=8)
+    losses = game.step({"x": np.ones((6, 2), np.float32)})
+    assert {"discriminator", "generator"} == set(losses) and game.config["system"] == "ragan"
 
 
 def test_every_command_in_the_readme_is_there():

@@ -108,6 +108,11 @@ class System:
     @property
     def config(self) -> dict:
         """What `build` makes the same system from: plain numbers, strings and lists."""
+        if SYSTEMS.get(getattr(self, "key", None)) is not type(self):
+            raise TypeError(
+                f"{type(self).__name__} has no key of its own, by which checkpoints name it: write "
+                'key = "…" into the class'
+            )
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {"system": self.key} | {
             k: list(v) if isinstance(v, tuple) else v for k, v in values.items()
@@ -155,7 +160,10 @@ def build(config: dict) -> System:
     options = dict(config)
     key = options.pop("system", None)
     if key not in SYSTEMS:
-        raise ValueError(f"there is no system {key!r}; there are {', '.join(sorted(SYSTEMS))}")
+        raise ValueError(
+            f"there is no system {key!r}; there are {', '.join(sorted(SYSTEMS))}, and one of your "
+            "own once its file is imported, as tinygan/models/__init__.py does"
+        )
     known = [field.name for field in fields(SYSTEMS[key])]
     if unknown := set(options) - set(known):
         raise ValueError(

@@ -100,7 +100,7 @@ def _run(system, settings, study, suited, config, resumed):
         options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
     if state is None:
         made = _built(system, train_set, options, config)
-        folder = new_folder(options.out, system.key, options.data)
+        folder = new_folder(options.out, made.config["system"], options.data)
     else:
         made = build(state["config"])
     try:
