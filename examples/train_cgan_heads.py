@@ -2,7 +2,7 @@
 class of whatever was generated.
 
     python examples/train_cgan_heads.py
-        drawn digits, 28 px, about two minutes
+        drawn digits, 16 px, a minute or two
     python examples/train_cgan_heads.py --data ring
         points: each class is one mode of a ring
     python examples/train_cgan_heads.py --data path/to/images
@@ -26,7 +26,7 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", size=28, steps=3000, batch_size=32, lr=3e-3, schedule="linear",
+        parser, data="digits", size=16, steps=3000, batch_size=32, lr=2e-3, schedule="linear",
         ema=0.99, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     classes.model_options(parser)

@@ -1,6 +1,6 @@
 """InfoGAN: codes that come to mean something by themselves. Nobody tells it a label.
 
-    python examples/train_infogan.py                        drawn digits, 28 px
+    python examples/train_infogan.py                        drawn digits, 16 px
     python examples/train_infogan.py --information 0        the same without what makes it so
     python examples/train_infogan.py --data ring            points: the category finds the modes
     python examples/train_infogan.py --resume runs/infogan/digits-1
@@ -67,13 +67,14 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", size=28, steps=3000, batch_size=32, lr=3e-3, schedule="linear",
+        parser, data="digits", size=16, steps=3000, batch_size=32, lr=2e-3, schedule="linear",
         ema=0.99, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
-    classes.model_options(parser)
-    parser.add_argument(
-        "--information", type=train.number, default=1.0, help="λ, what L_I weighs (default 1)"
+    model = classes.model_options(parser)
+    model.add_argument(
+        "--information", type=train.number, help="λ, what L_I weighs (default %(default)s)"
     )
+    parser.set_defaults(latent=2, information=0.3)  # much noise could say what the code is to say
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
     return train.run(InfoGAN, settings, learn, classes.suited)

@@ -1,6 +1,6 @@
 """MSE against an adversarial loss: one decoder, taught in three ways to make images again.
 
-    python examples/train_mse_vs_adversarial.py             drawn digits, 28 px
+    python examples/train_mse_vs_adversarial.py             drawn digits, 16 px
     python examples/train_mse_vs_adversarial.py --weight 0.1    more weight on convincing D
     python examples/train_mse_vs_adversarial.py --resume runs/mse-vs-adversarial/digits-1
 
@@ -49,14 +49,14 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", size=28, steps=2000, batch_size=32, lr=2e-3, schedule="linear",
+        parser, data="digits", size=16, steps=2000, batch_size=32, lr=2e-3, schedule="linear",
         ema=0.99, sample_every=200, checkpoint_every=1000, score=False,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument("--net", choices=("mlp", "dcgan"), default="dcgan")
-    model.add_argument("--width", type=train.width, default=16, help="channels (default 16)")
+    model.add_argument("--width", type=train.width, default=32, help="channels (default 32)")
     model.add_argument(
-        "--latent", type=train.width, default=8, help="numbers of the code (default 8)"
+        "--latent", type=train.width, default=16, help="numbers of the code (default 16)"
     )
     model.add_argument(
         "--weight", type=train.number, default=0.02,

@@ -1,6 +1,6 @@
 """Text to image: a picture of what a caption says, also of what no caption in training said.
 
-    python examples/train_text2image.py                     coloured shapes with captions, 28 px
+    python examples/train_text2image.py                     coloured shapes with captions, 20 px
     python examples/train_text2image.py --caption "a small red circle in the centre"
     python examples/train_text2image.py --resume runs/text2image/shapes-1
 
@@ -60,12 +60,12 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="shapes", size=28, steps=3000, batch_size=32, lr=3e-3, schedule="linear",
+        parser, data="shapes", size=20, steps=3000, batch_size=32, lr=2e-3, schedule="linear",
         ema=0.99, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
-    model.add_argument("--width", type=train.width, default=16, help="channels (default 16)")
-    model.add_argument("--latent", type=train.width, default=16, help="length of z (default 16)")
+    model.add_argument("--width", type=train.width, default=32, help="channels (default 32)")
+    model.add_argument("--latent", type=train.width, default=8, help="length of z (default 8)")
     model.add_argument(
         "--caption", nargs="+", type=asked.caption, default=[], metavar="TEXT",
         help="draw this, too, at the end; each in quotes",

@@ -46,7 +46,7 @@ def test_shapes(system, net):
         made = game.sample(5, c)
         assert made.shape == (5, *SHAPE) and made.dtype == np.float32 and abs(made).max() <= 1
     assert game.opinion(some["x"]).shape == (8,) if system is not TextToImage else True
-    answers = {CGANHeads: [(8,), (8, 3)], ACGAN: [(8,), (8, 3)], InfoGAN: [(8,), (8, 3 + 2 * 2)]}
+    answers = {CGANHeads: [(8,), (8, 3)], ACGAN: [(8,), (8, 3)], InfoGAN: [(8,), (8, 3 + 2)]}
     if system in answers:
         assert [y.shape for y in game.discriminator(game.tensor(some["x"]))] == answers[system]
 
@@ -160,7 +160,7 @@ def test_q_guesses_in_probabilities_and_means(net):
     answer = game.discriminator(game.tensor(some["x"]))[1].numpy()
     e = np.exp(answer[:, :3])
     np.testing.assert_allclose(p, e / e.sum(1, keepdims=True), rtol=1e-5)
-    np.testing.assert_allclose(mu, answer[:, 3:6], rtol=1e-5)
+    np.testing.assert_allclose(mu, answer[:, 3:], rtol=1e-5)
 
 
 def test_noise_is_spread_as_codes_of_images_are():
@@ -233,7 +233,7 @@ def torch_networks(torch, game, monkeypatch):
     if isinstance(game, CGANHeads | ACGAN):
         parts["discriminator"] = Heads(1, game.classes)
     elif isinstance(game, InfoGAN):
-        parts["discriminator"] = Heads(1, game.classes + 2 * game.numbers)
+        parts["discriminator"] = Heads(1, game.classes + game.numbers)
     elif isinstance(game, TextToImage):
         planes = networks.features(game.net, game.shape, game.width)
         parts["discriminator"] = Matcher(planes, game.told)
@@ -294,12 +294,11 @@ def torch_losses(torch, game, net, x, z, c):
             lambda fake: said(D(pair(fake)), 1),
         )  # fmt: skip
     if isinstance(game, InfoGAN):
-        k, m = game.classes, game.numbers
+        k = game.classes
 
         def information(guess):
             category = -F.cross_entropy(guess[:, :k], c[:, :k].argmax(1))
-            spread = torch.exp(guess[:, k + m :].clamp(-6, 2) / 2)
-            normal = torch.distributions.Normal(guess[:, k : k + m], spread)
+            normal = torch.distributions.Normal(guess[:, k:], 1.0)
             numbers = normal.log_prob(c[:, k:]) + 0.5 * np.log(2 * np.pi)
             return category + numbers.sum(1).mean()
 

@@ -7,10 +7,12 @@ numbers in (−1, 1). Q looks at what G made and guesses c. To be guessed, c mus
 category comes to choose what the data fall into, the numbers what varies most, and no label was
 ever seen.
 
-Q is a head on D's trunk. It reads the probability of each category, and of each number the mean and
-the variance of a normal distribution, N(c; μ, σ²).
+Q is a head on D's trunk. It reads the probability of each category, and of each number the mean of
+a normal distribution, N(c; μ, 1).
 
-Departs from the paper as its own code does: D's step takes L_I along, since the trunk is D's.
+Departs from the paper as its own code does: D's step takes L_I along, since the trunk is D's, and
+the variance is not learned. If it were, numbers would be worth more and more to G the better Q
+reads them, and it would draw codes instead of examples.
 """
 
 import math
@@ -52,7 +54,7 @@ class InfoGAN(Adversarial):
         }
 
     def critic(self):
-        return Heads(self.net, self.shape, self.width, 1, self.classes + 2 * self.numbers)
+        return Heads(self.net, self.shape, self.width, 1, self.classes + self.numbers)
 
     def realness(self, x):
         real, _ = self.discriminator(x)
@@ -83,17 +85,16 @@ class InfoGAN(Adversarial):
 
     def log_q(self, guess, c):
         """log Q(c | x) of each example, (N,), up to a constant."""
-        k, m = self.classes, self.numbers
-        mu, log_var = guess[:, k : k + m], guess[:, k + m :].clamp(-6, 2)
-        normal = ops.square(c[:, k:] - mu) * ops.exp(-log_var) + log_var
-        return log_probability(guess[:, :k], c[:, :k]) - 0.5 * normal.sum(1)
+        k = self.classes
+        normal = -0.5 * ops.square(c[:, k:] - guess[:, k:]).sum(1)
+        return log_probability(guess[:, :k], c[:, :k]) + normal
 
     def guess(self, x) -> tuple[np.ndarray, np.ndarray]:
         """What Q reads in examples (N, *shape): P(category) (N, classes), and μ (N, numbers)."""
         from_x = self.each(lambda x, c: self.discriminator(x)[1], x)
         k = self.classes
         shifted = np.exp(from_x[:, :k] - from_x[:, :k].max(1, keepdims=True))
-        return shifted / shifted.sum(1, keepdims=True), from_x[:, k : k + self.numbers]
+        return shifted / shifted.sum(1, keepdims=True), from_x[:, k:]
 
     # -- the losses --------------------------------------------------------------------------------
 

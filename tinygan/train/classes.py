@@ -19,14 +19,15 @@ _POINTS = {
 }  # fmt: skip
 
 
-def model_options(parser) -> None:
+def model_options(parser):
     group = parser.add_argument_group("the model (for points an mlp of 128 units, z of 2 numbers)")
     group.add_argument("--net", choices=("mlp", "dcgan"), default="dcgan")
     group.add_argument(
-        "--width", type=width, default=16,
+        "--width", type=width, default=32,
         help="channels next to the image, or units of an mlp (default %(default)s)",
     )  # fmt: skip
     group.add_argument("--latent", type=width, default=16, help="length of z (default %(default)s)")
+    return group
 
 
 def suited(dataset) -> dict:
