@@ -63,7 +63,7 @@ SLIPS = [
         ("a part of cat from the start", "sum(shape[dim] for shape in shapes[:i])", "0", table("cat-")),
         ("reflection repeats the edge", "return [n - 1 - builtin_abs(n - 1 - builtin_abs(i)) for i in positions]", "return [n - 1 - builtin_abs(n - 1 - builtin_abs(i)) if i >= 0 else -i - 1 for i in positions]", EQUATIONS + " -k 'pad or reflect'"),
         ("pixel shuffle transposed", "        .permute(0, 1, 4, 2, 5, 3)\n", "        .permute(0, 1, 4, 3, 5, 2)\n", EQUATIONS + " -k pixel"),
-        ("chunks rounded down", "split(x, max(1, -(-", "split(x, max(1, (", table("chunk-")),
+        ("chunks rounded down", "split(x, -(-length // chunks) if length", "split(x, length // chunks if length", table("chunk-")),
     ),
     *slips(
         "ops/index.py", table("derivatives or values"),
