@@ -86,6 +86,17 @@ def test_dcgan_fits_the_image(side, start):
     assert system.generator[1].kernel_size in (start, (start, start))
 
 
+def test_a_critic_may_be_narrower_than_its_generator():
+    alike, narrower = (
+        DCGAN(shape=(1, 16, 16), width=8),
+        DCGAN(shape=(1, 16, 16), width=8, critic_width=4),
+    )
+    first = [game.discriminator[0].weight.shape for game in (alike, narrower)]
+    assert first == [(8, 1, 4, 4), (4, 1, 4, 4)]
+    assert alike.generator.num_parameters() == narrower.generator.num_parameters()
+    assert build(narrower.config).critic_width == 4
+
+
 @pytest.mark.parametrize(
     "shape, way",
     [((1, 50, 50), "--size"), ((1, 32, 28), "--size"), ((2,), "--data"), ((1, 4, 4), "--size")],

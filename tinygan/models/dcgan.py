@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .gan import GAN
+from .networks import discriminator
 
 
 @dataclass(eq=False, kw_only=True)
@@ -21,5 +22,10 @@ class DCGAN(GAN):
 
     net: str = "dcgan"
     width: int = 64  # channels next to the image; they double at each halving of the size
+    critic_width: int = 0  # D's, where they are not as many as G's
 
     key: ClassVar[str] = "dcgan"
+
+    def critic(self):
+        width = self.critic_width or self.width
+        return discriminator(self.net, self.shape, width, pack=self.pack)
