@@ -1,6 +1,6 @@
 """Scores: how good samples are, in numbers, each with what real data and a collapsed model get.
 
-All take and give NumPy arrays. Points: `mixture_scores`, `sliced_wasserstein`. Pictures: a `Judge`,
+All take and give NumPy arrays. Points: `mixture_scores`, `wasserstein`. Pictures: a `Judge`,
 a small classifier trained by tinygan, turns them into features and labels; the other scores compare
 those. `score_images` reports them together.
 
@@ -29,7 +29,7 @@ from .diversity import (
 from .frechet import frechet_distance, kid
 from .images import laplacian_energy, score_images
 from .judge import Judge
-from .mixture import mixture_scores, sliced_wasserstein
+from .mixture import mixture_scores, sliced_wasserstein, wasserstein
 from .transfer import transfer_accuracy
 
 __all__ = [
@@ -37,5 +37,5 @@ __all__ = [
     "frechet_distance", "kid", "label_histogram", "laplacian_energy", "matched_accuracy",
     "mixture_scores", "moments", "mutual_information", "nearest_neighbours",
     "precision_recall_density_coverage", "score_images", "sliced_wasserstein",
-    "transfer_accuracy", "within_class_diversity",
+    "transfer_accuracy", "wasserstein", "within_class_diversity",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
 """Scores of points in the plane, where the truth is known."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from .rows import rows, same_width
 
@@ -38,6 +40,28 @@ def mixture_scores(samples, modes, sigma: float, least_share=0.2) -> dict:
         "share": reached / len(x),
         "kl": max(0.0, float(np.sum(p[p > 0] * np.log(k * p[p > 0])))),
     }
+
+
+def wasserstein(a, b) -> float:
+    """The exact Wasserstein-1 distance between two samples of equal size.
+
+        W₁ = min_π 1/N Σ_i ‖a_i − b_π(i)‖     over all permutations π
+
+    is the least work that moves one heap of N equal grains onto the other: an assignment problem,
+    solved in O(N³), some 30 ms for N = 500. a, b: (N, ...).
+
+    >>> wasserstein([[0.0, 0.0], [1.0, 0.0]], [[1.0, 1.0], [0.0, 1.0]])
+    1.0
+    """
+    a, b = rows("wasserstein", a), rows("wasserstein", b)
+    same_width("wasserstein", a, b)
+    if len(a) != len(b):
+        raise ValueError(
+            f"wasserstein: samples of equal size, got {len(a)} and {len(b)}; cut one short, or "
+            "take sliced_wasserstein"
+        )
+    cost = cdist(a, b)
+    return float(cost[linear_sum_assignment(cost)].mean())
 
 
 def sliced_wasserstein(a, b, directions=128, seed=0) -> float:
