@@ -70,6 +70,17 @@ class Pack(nn.Module):
         return x.reshape(len(x) // self.m, self.m * x.shape[1], *x.shape[2:])
 
 
+class Scale(nn.Module):
+    """x → Kx."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
 def _choose(net, fully_connected, convolutional):
     if net not in NETS:
         raise ValueError(f"net {net!r}: expected 'mlp' or 'dcgan'")
