@@ -12,11 +12,22 @@ from .beside import beside
 from .doctor import Doctor, Unhealthy
 from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
-from .options import number, options, parse, positive, some_text, whole, width
+from .options import (
+    fraction,
+    number,
+    options,
+    parse,
+    positive,
+    positive_number,
+    some_text,
+    whole,
+    width,
+)
 from .score import scorer
 from .start import dataset, run
 
 __all__ = [
     "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "beside", "dataset",
-    "number", "options", "parse", "positive", "run", "scorer", "some_text", "whole", "width",
+    "fraction", "number", "options", "parse", "positive", "positive_number", "run", "scorer",
+    "some_text", "whole", "width",
 ]  # fmt: skip

@@ -49,7 +49,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> Image.
 
 def plane(samples: np.ndarray, real: np.ndarray, modes=None, field=None, title="") -> Image.Image:
     """Points (N, 2) over the data's; behind them `field(points)`, what D takes for real."""
-    centre, half = _frame(real)
+    centre, half = frame(real)
     figure = Figure(figsize=(5, 5), dpi=96, layout="constrained")
     axes = figure.add_subplot()
     if field is not None:
@@ -72,7 +72,7 @@ def plane(samples: np.ndarray, real: np.ndarray, modes=None, field=None, title="
     return drawn(figure)
 
 
-def _frame(real):
+def frame(real):
     """The middle of the data and half the side of a square around it with some air."""
     low, high = real.min(0), real.max(0)
     return ((low + high) / 2).astype(np.float32), float((high - low).max()) * 0.65

@@ -35,13 +35,16 @@ from .score import scorer
 _SCORED = 5000  # samples that a score is made of
 
 
-def run(system: type[System], settings: Settings, study=None, suited=None, **config) -> int:
+def run(
+    system: type[System], settings: Settings, study=None, suited=None, callbacks=(), **config
+) -> int:
     """Train a system as the command line says; gives the exit status.
 
     The system's own settings are those of the command line that have the same name, and `config`.
     `suited(dataset)` gives those that suit the data, by name, for all that do not stand on the
     command line. `study(system, test_set)` adds to the report of a finished run: it gives a list of
-    score lines and a dict, name → (caption, picture). Errors that a user can mend end with one
+    score lines and a dict, name → (caption, picture). `callbacks` watch besides the usual ones, and
+    their state is kept in checkpoints if they have a name. Errors that a user can mend end with one
     message and no traceback.
     """
     console.never_fail_to_print()
@@ -53,7 +56,7 @@ def run(system: type[System], settings: Settings, study=None, suited=None, **con
         options.threads = options.threads or get_num_threads()
         set_num_threads(options.threads)
         with device(options.device):
-            return _run(system, settings, study, suited, config, resumed)
+            return _run(system, settings, study, suited, callbacks, config, resumed)
     except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -79,7 +82,7 @@ def dataset(options, split: str = "train") -> data.Dataset:
     )  # fmt: skip
 
 
-def _run(system, settings, study, suited, config, resumed):
+def _run(system, settings, study, suited, callbacks, config, resumed):
     folder, state = resumed or (None, None)
     options = settings.values
     manual_seed(options.seed)
@@ -104,7 +107,7 @@ def _run(system, settings, study, suited, config, resumed):
     else:
         made = build(state["config"])
     try:
-        return _with_folder(made, folder, loader, settings, study, state)
+        return _with_folder(made, folder, loader, settings, study, callbacks, state)
     except BrokenPipeError:
         raise RunError(
             f"the program that read what this one prints has ended; {folder.way_on()}"
@@ -118,10 +121,10 @@ def _run(system, settings, study, suited, config, resumed):
         return 130
 
 
-def _with_folder(made, folder, loader, settings, study, state):
+def _with_folder(made, folder, loader, settings, study, callbacks, state):
     options = settings.values
     score = scorer(loader.dataset) if options.score else None
-    trainer = _trainer(made, loader, folder, settings, score)
+    trainer = _trainer(made, loader, folder, settings, score, callbacks)
     if state is None:
         folder.require_space(_needed(made, options))
     else:
@@ -163,11 +166,11 @@ def _plain(options):
 # -- training --------------------------------------------------------------------------------------
 
 
-def _trainer(system, loader, folder, settings, score):
+def _trainer(system, loader, folder, settings, score, watching):
     options, doctor, train_set = settings.values, Doctor(system.won_below), loader.dataset
     losses = Losses(max(1, min(10, options.steps // 100)), doctor)
     judge = None if score is None else score.judge
-    callbacks = [losses, Samples(options.sample_every, train_set, doctor, judge)]
+    callbacks = [losses, Samples(options.sample_every, train_set, doctor, judge), *watching]
     if score and options.score_every:
         callbacks.append(
             Scores(options.score_every, lambda run: _figures(score(_samples(run, 1000))))
