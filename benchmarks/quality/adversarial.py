@@ -1,48 +1,14 @@
-"""Gates of the GAN family."""
+"""The gate of DCGAN."""
 
 from functools import cache
 
-import numpy as np
-
 import tinygan
 from tinygan import data, metrics
-from tinygan.models import DCGAN, GAN
+from tinygan.models import DCGAN
 
-from .gate import Figure, gate
+from .gate import gate
 from .pictures import Panel
-from .training import constant_noise, frozen, intact, train
-
-# The ring's bars let a GAN miss one mode of eight, the grid's a third: a vanilla GAN gets 17.3 of
-# its 25 in PacGAN's table. What counts is width, a rate that falls to 0, and on the ring two steps
-# of D for one of G (with one, a ring of three ends with two modes), on the grid a batch that shows
-# every mode often (with 256 points, a grid of three ends with sixteen).
-POINTS = {
-    "ring": {"modes": 7, "share": 0.90, "kl": 0.3, "steps": 6000, "batch": 256, "n_critic": 2},
-    "grid": {"modes": 16, "share": 0.80, "kl": 0.45, "steps": 7500, "batch": 512, "n_critic": 1},
-}
-
-
-@gate("gan")
-def gan(seed, quick):
-    return {name: points(name, seed) for name in (["ring"] if quick else POINTS)}
-
-
-def points(name, seed):
-    """GAN on a mixture in the plane: modes, share of good samples and KL, always together."""
-    bar, dataset = POINTS[name], data.open(name, seed=seed)
-
-    def scores(breaking):
-        tinygan.manual_seed(seed)
-        system = breaking(GAN(shape=(2,), latent=2, width=256, lr=1e-3, n_critic=bar["n_critic"]))
-        made = train(system, dataset, bar["steps"], bar["batch"]).sample(5000)
-        return metrics.mixture_scores(np.nan_to_num(made), dataset.modes, dataset.sigma)
-
-    model, twin = scores(intact), scores(frozen)
-    ideal = metrics.mixture_scores(dataset.take(5000)["x"], dataset.modes, dataset.sigma)
-    return [
-        Figure(f"{name}-{k}", model[k], bar[k], {"frozen D": twin[k]}, k != "kl", ideal[k])
-        for k in ("modes", "share", "kl")
-    ]
+from .training import constant_noise, intact, train
 
 
 @cache

@@ -3,20 +3,25 @@
 from tinygan import data, optim
 
 
-def train(system, dataset, steps: int, batch_size: int, decay: float = 0.0):
-    """`steps` steps at a rate falling to 0; the samplers then have their average weights."""
+def train(system, dataset, steps: int, batch_size: int, decay: float = 0.0, watch=None):
+    """`steps` steps at a rate falling to 0; the samplers then have their average weights.
+
+    `watch(step, losses)` is called after each step.
+    """
     loader = data.Loader(dataset, batch_size)
     schedules = [
         optim.LambdaLR(o, lambda step: max(0.0, 1 - step / steps))
         for o in system.optimizers.values()
     ]
     averages = [optim.EMA(system.modules[name], decay) for name in system.sampled if decay]
-    for _ in range(steps):
-        system.step(loader.next())
+    for step in range(steps):
+        losses = system.step(loader.next())
         for each in averages:
             each.update()
         for each in schedules:
             each.step()
+        if watch:
+            watch(step + 1, losses)
     for each in averages:
         each.copy_to(each.module)
     return system
