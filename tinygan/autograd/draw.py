@@ -4,6 +4,7 @@ arrows along the computation.
 
 from importlib import import_module
 
+from .graph import origin
 from .tensor import Tensor
 
 
@@ -51,7 +52,7 @@ def _names(names):
 
 def _collect(tensor, names, max_nodes):
     """Walk from the result to the leaves: {number: (text, is a leaf)} and [(from, to)]."""
-    root = tensor._node or tensor
+    root = origin(tensor)
     numbers, labels, edges, stack = {root: 0}, {}, [], [root]
     while stack:
         item = stack.pop(0)
