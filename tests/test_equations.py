@@ -526,6 +526,42 @@ def test_schedules(name):
         schedule.step()
 
 
+@pytest.mark.parametrize("make_optimiser", [partial(optim.SGD, momentum=0.5), optim.Adam])
+@pytest.mark.parametrize(
+    "make, equation",
+    [
+        (
+            lambda o: optim.CyclicLR(o, 0.1, 0.6, 3, 2, base_momentum=0.7, max_momentum=0.9),
+            lambda t: schedules.triangle(t, 0.9, 0.7, 3, 2),
+        ),
+        (
+            lambda o: optim.OneCycleLR(o, 0.4, 20, base_momentum=0.8, max_momentum=0.9),
+            lambda t: schedules.one_cycle(t, 20, peak=0.8, div=0.8 / 0.9, final_div=1),
+        ),
+    ],
+    ids=["triangles", "one cycle"],
+)
+def test_schedules_move_the_momentum_the_other_way(make, equation, make_optimiser):
+    optimiser = make_optimiser([nn.Parameter([1.0])], lr=0.1)
+    schedule, (group,) = make(optimiser), optimiser.param_groups
+    for step in range(14):
+        momentum, *rest = group.get("betas") or (group["momentum"],)
+        assert momentum == pytest.approx(equation(step), rel=1e-12) and rest in ([], [0.999])
+        schedule.step()
+
+
+def test_a_plateau_that_is_waited_out():
+    """After a fall the next epochs do not count, and no rate falls below its least."""
+    optimiser = optim.SGD([nn.Parameter([1.0])], lr=1.0)
+    settings = {"factor": 0.5, "patience": 0, "cooldown": 2, "min_lr": 0.2}
+    schedule, rates = optim.ReduceLROnPlateau(optimiser, **settings), []
+    for _ in range(12):
+        schedule.step(1.0)
+        rates += schedule.get_last_lr()
+    # the first is the best; one falls at once, then two are waited out, and so on
+    assert rates == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2]
+
+
 def test_a_plateau():
     scores = [5, 4, 3.9999, 3.99999, 4, 3, 3, 3, 3, 3, 2, 2, 2, 2]
     optimiser = optim.SGD([nn.Parameter([1.0])], lr=0.8)

@@ -13,7 +13,7 @@ import tinygan as tg
 from tests.equations import schedules
 from tinygan import data, nn, train
 from tinygan.models import GAN
-from tinygan.train import callbacks, resume, score, start
+from tinygan.train import callbacks, finish, resume, score
 from tinygan.train.doctor import Doctor
 
 
@@ -76,9 +76,9 @@ def test_scores_are_of_what_the_average_weights_make(averaged):
     """The same noise each time, from a stream of its own, which is put back."""
     run, _, _ = averaged
     before = tg.random_state()
-    first = start._samples(run, 30)
+    first = finish.samples(run, 30)
     assert tg.random_state() == before
-    np.testing.assert_array_equal(start._samples(run, 30), first)
+    np.testing.assert_array_equal(finish.samples(run, 30), first)
     z = run.system.noise(30, "score").numpy()
     with run.averaged():
         np.testing.assert_array_equal(first, run.system.sample(z))

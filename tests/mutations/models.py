@@ -2,7 +2,7 @@
 
 from . import slips
 
-GAMES = "tests/test_models.py tests/test_gan_family.py"
+GAMES = "tests/test_models.py tests/test_gan_family.py tests/test_conditional_games.py"
 LIKELIHOOD = "tests/test_likelihood.py"
 MIXTURES = "tests/test_gmm.py"
 
@@ -75,9 +75,9 @@ SLIPS = [
     *slips(
         "models/infogan.py", GAMES,
         ("information unwanted", "return softplus(-real).mean() - self.information * L_I", "return softplus(-real).mean() + self.information * L_I"),
-        ("deviation for variance", "ops.exp(-log_var) + log_var", "ops.exp(-log_var) + 0.5 * log_var"),
+        ("errors of the numbers as they are", "ops.square(c[:, k:] - guess[:, k:])", "ops.abs(c[:, k:] - guess[:, k:])"),
         ("numbers above 0 only", "2 * random.uniform((n, self.numbers)) - 1", "random.uniform((n, self.numbers))"),
-        ("numbers unread", "- 0.5 * normal.sum(1)", "- 0.0 * normal.sum(1)"),
+        ("numbers unread", "log_probability(guess[:, :k], c[:, :k]) + normal", "log_probability(guess[:, :k], c[:, :k]) + 0 * normal"),
     ),
     *slips(
         "models/mse_adversarial.py", GAMES,

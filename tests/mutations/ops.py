@@ -141,7 +141,7 @@ SLIPS = [
         ("augmented assignment always in place", "        if recorded and not (self.requires_grad and self.is_leaf):", "        if False:"),
     ),
     *slips(
-        "ops/margin_loss.py", EQUATIONS + " -k losses",
+        "ops/margin_loss.py", EQUATIONS + " -k functions_of_the_table",
         ("the sign of the pair", "_positive(margin - target * (x1 - x2))", "_positive(margin + target * (x1 - x2))"),
         ("pairs apart by their distance", "far = where(target == 1, 0.0, _positive(margin - distance))", "far = where(target == 1, 0.0, margin - distance)"),
         ("cosine of unlike pairs as it is", "_positive(cosine - margin), 0.0))", "cosine - margin, 0.0))"),

@@ -27,7 +27,7 @@ SLIPS = [
         ("due one step late", "(every > 0 and run.step % every == 0)", "(every > 0 and run.step % every == 1)", LOOP + " tests/test_train.py -k 'mean_of or leaves_all'"),
     ),
     *slips(
-        "train/start.py", LOOP,
+        "train/finish.py", LOOP,
         ("study of training data", "test = dataset(options, \"test\")", "test = dataset(options, \"train\")"),
         ("scores of the last weights", "    with trainer.averaged():\n        made = trainer.system.sample(", "    if True:\n        made = trainer.system.sample("),
         ("the score's noise goes on", "    purpose.restore(before)\n", ""),

@@ -13,6 +13,7 @@ from .doctor import Doctor, Unhealthy
 from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
 from .options import (
+    dataset,
     fraction,
     number,
     options,
@@ -24,7 +25,7 @@ from .options import (
     width,
 )
 from .score import scorer
-from .start import dataset, run
+from .start import run
 
 __all__ = [
     "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "beside", "dataset",

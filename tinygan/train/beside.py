@@ -3,7 +3,7 @@
 from .. import data, optim
 from ..models import System
 from .loop import schedules
-from .start import dataset
+from .options import dataset
 
 
 def beside(twin: System, options) -> System:

@@ -6,9 +6,8 @@ often it is right.
 import numpy as np
 
 from . import codes
-from .options import width
+from .options import dataset, width
 from .score import Line, judge_for
-from .start import dataset
 
 _ASKED = 2000  # samples
 

@@ -5,6 +5,8 @@ options: each accepts what makes sense and names what it expected.
 import argparse
 from dataclasses import dataclass, field
 
+from .. import data
+
 CHANGEABLE = {
     "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
     "score", "score_every", "tensorboard", "caption",
@@ -145,6 +147,14 @@ def parse(parser: argparse.ArgumentParser, arguments=None) -> Settings:
     parser.parse_args(arguments, probe)
     explicit = {name for name, value in vars(probe).items() if value is not _UNSET}
     return Settings(values, explicit, parser)
+
+
+def dataset(options, split: str = "train") -> data.Dataset:
+    """The data that the command line names."""
+    return data.open(
+        options.data, split, size=options.size, channels=options.channels,
+        skip_damaged=options.skip_damaged,
+    )  # fmt: skip
 
 
 # -- what an option may be -------------------------------------------------------------------------

@@ -6,16 +6,15 @@ it with everything in `callbacks`, scores it and writes the report.
 
 import contextlib
 import math
-import shlex
 import sys
 from dataclasses import fields
 
 from .. import data
-from ..backend import DeviceError, device, manual_seed, stream
+from ..backend import DeviceError, device, manual_seed
 from ..backend.cpu import get_num_threads, set_num_threads
 from ..data import DataError
 from ..models import System, build
-from . import checkpoint, console, machine, pictures, report, resume
+from . import checkpoint, console, machine, resume
 from .callbacks import (
     Checkpoints,
     Losses,
@@ -25,14 +24,11 @@ from .callbacks import (
     TensorBoard,
 )
 from .doctor import Doctor, Unhealthy
+from .finish import again, draw, finish, numbers, samples
 from .folder import RunError, new_folder
-from .gallery import gallery
-from .log import records
 from .loop import Trainer
-from .options import Settings
+from .options import Settings, dataset
 from .score import scorer
-
-_SCORED = 5000  # samples that a score is made of
 
 
 def run(
@@ -72,14 +68,6 @@ def run(
     except KeyboardInterrupt:
         print("stopped before there was a run", file=sys.stderr)
         return 130
-
-
-def dataset(options, split: str = "train") -> data.Dataset:
-    """The data that the command line names."""
-    return data.open(
-        options.data, split, size=options.size, channels=options.channels,
-        skip_damaged=options.skip_damaged,
-    )  # fmt: skip
 
 
 def _run(system, settings, study, suited, callbacks, config, resumed):
@@ -173,7 +161,7 @@ def _trainer(system, loader, folder, settings, score, watching):
     callbacks = [losses, Samples(options.sample_every, train_set, doctor, judge), *watching]
     if score and options.score_every:
         callbacks.append(
-            Scores(options.score_every, lambda run: _figures(score(_samples(run, 1000))))
+            Scores(options.score_every, lambda run: numbers(score(samples(run, 1000))))
         )
     if options.tensorboard:
         callbacks.append(TensorBoard(losses, _writer(folder)))
@@ -210,101 +198,12 @@ def _train(trainer, settings, study, score):
         status = trainer.run()
     except Unhealthy:
         with contextlib.suppress(OSError):  # the reason of the end matters more
-            _picture(trainer, [])
+            draw(trainer)
         raise
     if status:
         print(f"\nstopped at step {trainer.step}; everything is saved. To go on:")
-        print(f"    {_again(settings)} {folder.resume()}")
-        _picture(trainer, [])
+        print(f"    {again(settings)} {folder.resume()}")
+        draw(trainer)
         return status
-    lines = []
-    if score:
-        print(f"scoring {min(_SCORED, len(train_set) // 2):,} samples ...")
-        lines = score(_samples(trainer, min(_SCORED, len(train_set) // 2)))
-    more, figures = _studied(trainer, study, options)
-    lines = [*more, *lines]
-    if lines:
-        trainer.log.open().write({"step": trainer.step, "score": _figures(lines)})
-        trainer.log.close()
-    _picture(trainer, lines, figures)
-    _close(trainer, lines)
+    finish(trainer, settings, study, score)
     return 0
-
-
-def _studied(trainer, study, options):
-    """What samples look like beside the data, and what `study` finds, with all pictures written:
-    score lines, and caption → file."""
-    lines = []
-    with trainer.averaged():
-        figures = gallery(trainer.system, trainer.loader.dataset)
-    if study:
-        print("studying what was learned ...")
-        test = dataset(options, "test")
-        with trainer.averaged():
-            lines, found = study(trainer.system, test)
-        figures |= found
-    files = {}
-    for name, (caption, picture) in figures.items():
-        files[caption] = trainer.folder.figures / f"{name}.png"
-        files[caption].parent.mkdir(exist_ok=True)
-        pictures.save_image(picture, files[caption])
-    return lines, files
-
-
-def _samples(trainer, n):
-    """Samples for a score: the same noise each time, so that scores of different steps compare."""
-    purpose = stream("score")
-    before = purpose.state()
-    with trainer.averaged():
-        made = trainer.system.sample(trainer.system.noise(n, "score").numpy())
-    purpose.restore(before)
-    return made
-
-
-def _figures(lines):
-    return {line.name: float(line.value) for line in lines}
-
-
-def _picture(trainer, lines, figures=()):
-    """Curves, film and report from what lies in the folder."""
-    folder = trainer.folder
-    curve = pictures.curves(records(folder.metrics))
-    if curve is not None:
-        pictures.save_image(curve, folder.losses)
-    for problem in pictures.film([path for _, path in folder.pictures()], folder.gif):
-        print(problem)
-    facts = [
-        f"step {trainer.step} of {trainer.steps}",
-        f"{trainer.elapsed:.0f} s of training",
-        f"{trainer.system.key}, "
-        + ", ".join(f"{k} {m.num_parameters():,}" for k, m in trainer.system.modules.items())
-        + " parameters",
-    ]
-    config = {**trainer.system.config, **trainer.about["options"], **trainer.about["machine"]}
-    report.write(folder, f"{trainer.system.key}: {folder.path.name}", config, lines, facts, figures)
-
-
-def _close(trainer, lines):
-    folder = trainer.folder
-    print(f"\ntrained {trainer.step} steps in {trainer.elapsed:.0f} s")
-    for line in lines:
-        print(f"  {line}")
-    for finding in (line.finding for line in lines if line.finding):
-        print(f"  what stands out: {finding}")
-    print(f"\n  report       {folder.report}")
-    print(f"  samples      {folder.pictures()[-1][1]}, {folder.gif}")
-    if folder.figures.is_dir():
-        print(f"  pictures     {folder.figures}")
-    print(f"  checkpoints  {folder.checkpoints}")
-    print(
-        f"  more samples python -m tinygan sample {shlex.quote(str(folder))} --n 64 --out grid.png"
-    )
-
-
-def _again(settings):
-    """The program that was started, as one types it. The checkpoint knows the rest."""
-    spec = sys.modules["__main__"].__spec__
-    if spec is not None:
-        return f"python -m {spec.name.removesuffix('.__main__')}"
-    program = sys.argv[0] if sys.argv and sys.argv[0].endswith(".py") else settings.parser.prog
-    return f"python {shlex.quote(program)}"
