@@ -38,7 +38,7 @@ def _standardize_gradient(g, needed, x, weight, mean, rstd, dims, eps):
 
 
 def _activated_gradient(g, needed, x, weight, mean, rstd, dims, eps, out, slope):
-    if is_grad_enabled():
+    if is_grad_enabled():  # `create_graph`: backward records what the rules do
         return _recorded_gradient(_before(g, out, slope), x, weight, dims, eps)
     gamma, result = (None if t is None else t.array for t in (weight, out))
     grads = kernels(g.array).standardize_gradient(
