@@ -499,6 +499,20 @@ def test_bombs_are_refused_before_they_go_off(tmp_path):
         assert f"{path.name}: " in line and message in line
 
 
+def test_tables_and_lists_of_rows_are_held_to_the_limit_too(tmp_path, monkeypatch):
+    """An array that is mapped from the disk takes no memory, but what is made of it does."""
+    monkeypatch.setenv("TINYGAN_MAX_GB", "1e-6")
+    np.save(tmp_path / "points.npy", np.zeros((126, 2), np.float32))
+    (tmp_path / "long.csv").write_text("1.5,2.5\n" * 126)
+    for read, name, size in (
+        (data.open, "points.npy", "1.01e-06"),
+        (data.table, "points.npy", "2.02e-06"),
+        (data.table, "long.csv", "1.01e-06"),
+    ):
+        with pytest.raises(DataError, match=f"{name}: would fill {size} GB of memory, more than"):
+            read(tmp_path / name)
+
+
 def test_limits_can_be_raised_and_large_idx_stays_on_the_disk(tmp_path, monkeypatch):
     plain, zipped = make_idx(tmp_path), tmp_path / "a.gz"
     original = items(plain)

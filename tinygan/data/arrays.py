@@ -11,6 +11,7 @@ import numpy as np
 
 from ..io import open_file
 from .dataset import ArrayDataset, DataError, finite, held_out, not_finite
+from .limits import require_memory
 from .numpy_files import read_npy, read_npz
 
 _X = ("x", "images", "data", "arr_0")
@@ -29,6 +30,7 @@ def arrays(
     x, label, own = _found(path, split)
     x = _images_first(path, x)
     label = None if label is None else _whole(path, label)
+    require_memory(path, 8 * len(x))  # the numbers of the items; these may stay on the disk
     rows = (np.arange(len(x)) if own else held_out(len(x), split))[:n]
     bad = not_finite(x, rows) if skip_damaged else rows[:0]
     rows = np.setdiff1d(rows, bad)

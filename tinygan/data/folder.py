@@ -96,12 +96,12 @@ class FolderDataset(Dataset):
         """uint8 (C, H, W), of the same shape as the first."""
         pixels = decode(path, **self._how)
         if pixels.shape != self.shape:
-            fix = "size=64 or so to crop and resize all"
+            fix = "size=64 or so (--size) to crop and resize all"
             if pixels.shape[0] != self.shape[0]:
-                fix = "channels=3 or channels=1 to make all alike"
+                fix = "channels=3 or channels=1 (--channels) to make all alike"
             raise DataError(
                 f"{path}: is {_said(pixels.shape)}, but {self._model.name} is {_said(self.shape)}; "
-                f"say {fix}, or skip_damaged=True to leave it out"
+                f"say {fix}, or skip_damaged=True (--skip-damaged) to leave it out"
             )
         return pixels
 

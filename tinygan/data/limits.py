@@ -39,16 +39,21 @@ def reserve(path, shape, dtype, order="C") -> np.ndarray:
 4 GB; if its size is right, set TINYGAN_MAX_GB=8 in the environment
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
+    require_memory(path, size)
+    try:
+        return np.empty(shape, dtype, order)
+    except MemoryError:
+        raise DataError(f"{path}: fills {size / GIGABYTE:,.3g} GB, which are not free") from None
+
+
+def require_memory(path, size: int) -> None:
+    """Refuse what would fill more bytes than allowed."""
     if size > memory():
         raise DataError(
             f"{path}: would fill {size / GIGABYTE:,.3g} GB of memory, more than the limit of "
             f"{memory() / GIGABYTE:g} GB; if its size is right, set {MEMORY}="
             f"{math.ceil(size / GIGABYTE)} in the environment"
         )
-    try:
-        return np.empty(shape, dtype, order)
-    except MemoryError:
-        raise DataError(f"{path}: fills {size / GIGABYTE:,.3g} GB, which are not free") from None
 
 
 def require_pixels(path, width: int, height: int) -> None:

@@ -63,6 +63,7 @@ def _points(path, values):
             f"{path}: holds {values.dtype} of shape {values.shape}; expected numbers (n, d), a "
             "point a row"
         )
+    limits.require_memory(path, 8 * values.size)  # a mixture reads all of it, as float64
     gaps = ~np.isfinite(values)
     if gaps.any():
         row, column = np.argwhere(gaps)[0]
@@ -76,9 +77,7 @@ def _points(path, values):
 
 def _from_text(path):
     with open_file(path) as file:
-        size = file.seek(0, io.SEEK_END)
-        if size > limits.memory():
-            raise DataError(f"{path}: is larger than {limits.MEMORY} allows; save it as .npy")
+        limits.require_memory(path, file.seek(0, io.SEEK_END))
         file.seek(0)
         try:
             text = file.read().decode("utf-8-sig")
