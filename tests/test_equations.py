@@ -192,6 +192,37 @@ def test_layers(name):
     close(layer(x), equation(x.numpy(), *(p.numpy() for p in layer.parameters())))
 
 
+@pytest.mark.parametrize("mask", ["none", "padding", "pairs", "each head's pairs", "numbers"])
+def test_multihead_attention(mask):
+    n, heads, length, sources = 2, 3, 4, 5
+    layer = wide(nn.MultiheadAttention(6, heads, batch_first=True))
+    q, k, v = normal(n, length, 6), normal(n, sources, 6), normal(n, sources, 6)
+    shape, added = (n, heads, length, sources), np.zeros((length, sources))
+    masks = {
+        "padding": (n, 1, 1, sources), "pairs": (length, sources), "each head's pairs": shape
+    }  # fmt: skip
+    hidden, told = np.zeros(shape, bool), {}
+    if mask in masks:
+        drawn = normal(*masks[mask]).numpy() > 0.5
+        drawn[..., 0] = False  # everybody sees the first
+        hidden |= drawn
+        given = {"padding": (n, sources), "each head's pairs": (n * heads, length, sources)}
+        name = "key_padding_mask" if mask == "padding" else "attn_mask"
+        told[name] = tg.tensor(drawn.reshape(given.get(mask, drawn.shape)))
+    elif mask == "numbers":
+        told["attn_mask"] = tg.tensor(added := normal(length, sources).numpy())
+    parameters = [p.numpy() for p in layer.parameters()]
+    y, weights = eq.multihead_attention(*(a.numpy() for a in (q, k, v)), *parameters, hidden, added)
+    ours, mean = layer(q, k, v, **told)
+    close(ours, y)
+    close(mean, weights.mean(1))
+    close(layer(q, k, v, average_attn_weights=False, **told)[1], weights)
+    time_first = nn.MultiheadAttention(6, heads).to(tg.float64)
+    time_first.load_state_dict(layer.state_dict())
+    turned, _ = time_first(*(x.transpose(0, 1) for x in (q, k, v)), need_weights=False, **told)
+    close(turned, y.swapaxes(0, 1))
+
+
 # -- running statistics ----------------------------------------------------------------------------
 
 
@@ -652,6 +683,8 @@ def test_default_weights_are_uniform_up_to_the_root_of_the_fan(make, fan):
 def test_default_weights_of_norms_and_tables():
     for norm in (nn.BatchNorm2d(5), nn.GroupNorm(1, 5), nn.LayerNorm(5)):
         assert (norm.weight.numpy() == 1).all() and (norm.bias.numpy() == 0).all()
+    attention = nn.MultiheadAttention(6, 2)
+    assert not attention.in_proj_bias.numpy().any() and not attention.out_proj.bias.numpy().any()
     table = nn.Embedding(300, 100, padding_idx=-4)
     assert table.weight.numpy().std() == pytest.approx(1, abs=0.02)
     assert not table.weight.numpy()[296].any()

@@ -26,3 +26,22 @@ def scaled_dot_product_attention(
         if seen.any():
             out[place] = weights / weights.sum() @ value[head]
     return out
+
+
+def multihead_attention(query, key, value, weight, bias, out_weight, out_bias, hidden, added):
+    """y = [head₁ … head_H] W_Oᵀ + b_O with headₕ = softmax(Q Kᵀ/√d) V, and the softmax's weights
+    (N, H, L, S). Q, K and V are the columns of x W + b that belong to h. `hidden` (N, H, L, S) says
+    what a query must not see; `added` (L, S) is added to the scores.
+    """
+    n, heads, length, _ = hidden.shape
+    thirds = zip((query, key, value), np.split(weight, 3), np.split(bias, 3))
+    q, k, v = (x @ w.T + b for x, w, b in thirds)
+    width = query.shape[-1] // heads
+    y, weights = np.zeros((n, length, query.shape[-1])), np.zeros(hidden.shape)
+    for i, h in np.ndindex(n, heads):
+        own = slice(h * width, (h + 1) * width)
+        scores = q[i][:, own] @ k[i][:, own].T / width**0.5 + added
+        exponentials = np.where(hidden[i, h], 0, np.exp(scores))
+        weights[i, h] = exponentials / exponentials.sum(1, keepdims=True)
+        y[i][:, own] = weights[i, h] @ v[i][:, own]
+    return y @ out_weight.T + out_bias, weights

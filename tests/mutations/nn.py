@@ -96,7 +96,7 @@ SLIPS = [
         ("what is strange is missing", "unexpected = [name for name in state if name not in own]", "unexpected = []"),
     ),
     *slips(
-        "nn/attention.py", "tests/test_equations.py tests/test_nn.py -k 'attention or Attention'",
+        "nn/attention.py", "tests/test_equations.py -k 'multihead or norms_and_tables'",
         ("scores not scaled", "scores = (q / math.sqrt(q.shape[-1])) @", "scores = q @"),
         ("masks inverted", "ops.where(mask, -math.inf, scores) if hidden", "ops.where(mask, scores, -math.inf) if hidden"),
         ("weights summed over heads", "weights.mean(1) if average_attn_weights", "weights.sum(1) if average_attn_weights"),
