@@ -128,7 +128,7 @@ def test_training_decays_the_rate_and_averages_the_weights():
 
 
 def test_the_gate_of_dcgan_meets_its_twins_and_fakes(panel, monkeypatch):
-    tiny = {"steps": 20, "batch": 16, "lr": 2e-3, "width": 4}
+    tiny = {"steps": 20, "batch": 16, "lr": 2e-3, "width": 4, "decay": 0.99}
     monkeypatch.setitem(quality.adversarial.DCGAN_RUNS, "quick", tiny)
     monkeypatch.setattr(quality.adversarial, "digits", lambda: panel)
     gate = quality.GATES["dcgan"](0, True)["samples"]

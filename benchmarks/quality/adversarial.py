@@ -18,17 +18,19 @@ def digits() -> Panel:
     return Panel(data.open("digits", seed=0), held_out, metrics.Judge.load("digits"))
 
 
-# As the example trains it, and long enough for good digits; what is asked for is DCGAN's own.
-DCGAN_RUNS = {
-    "quick": {"steps": 4000, "batch": 32, "lr": 3e-3, "width": 32, "latent": 16},
-    "long": {"steps": 16_000, "batch": 32, "lr": 3e-3, "width": 32, "latent": 16},
-}
+# As the example trains it, and longer; what is asked for is DCGAN's own. G is wider than D: between
+# equals D wins as the rate falls (its loss ends at 0.3 … 0.4, here at 0.65), and precision stays at
+# 0.40, with batches of 16 and with other rates for G and D, too.
+DCGAN_RUN = {
+    "batch": 32, "lr": 3e-3, "width": 64, "critic_width": 32, "latent": 16, "decay": 0.998
+}  # fmt: skip
+DCGAN_RUNS = {"quick": DCGAN_RUN | {"steps": 3500}, "long": DCGAN_RUN | {"steps": 10_000}}
 DCGAN_BARS = {
     "frechet-share": 0.05, "smallest-class": 0.03, "transfer-share": 0.85,
     "sharpness-error": 0.2, "duplicates": 0.01, "copies": 0.02,
 }  # fmt: skip
 GOOD_DIGITS = {
-    "quick": {"precision": 0.20, "confident": 0.60},  # chimeras have 0.08 and 0.56
+    "quick": {"precision": 0.40, "confident": 0.75},  # chimeras have 0.08 and 0.56
     "long": {"precision": 0.55, "confident": 0.75},
 }
 
@@ -43,10 +45,10 @@ def dcgan(seed, quick):
     def scores(breaking, share):
         tinygan.manual_seed(seed)
         config = dict(DCGAN_RUNS[length])
-        steps, batch = int(config.pop("steps") * share), config.pop("batch")
+        steps, batch, decay = (config.pop(name) for name in ("steps", "batch", "decay"))
         system = breaking(DCGAN(shape=(1, 32, 32), **config))
-        made = train(system, panel.training, steps, batch, decay=0.99).sample(panel.n)
-        return panel.scores(made)
+        train(system, panel.training, int(steps * share), batch, decay)
+        return panel.scores(system.sample(panel.n))
 
     twins = {
         "constant z": scores(constant_noise, 0.1), "a tenth of the steps": scores(intact, 0.1)

@@ -15,6 +15,10 @@ SLIPS = [
         ("saturating by default", "if self.saturating else softplus(-D(fake)).mean()", "if not self.saturating else softplus(-D(fake)).mean()"),
     ),
     *slips(
+        "models/dcgan.py", GAMES,
+        ("D as wide as G", "self.critic_width or self.width", "self.width"),
+    ),
+    *slips(
         "models/adversarial.py", GAMES,
         ("gradients of both players", "        losses[player].backward(inputs=own)\n", "        losses[player].backward()\n"),
         ("gradients add up over steps", "        optimizer.zero_grad()\n        own", "        own"),
