@@ -758,6 +758,47 @@ def test_what_the_output_of_a_decoder_stands_for():
     close(gaussian.mean(y), y.numpy())
 
 
+@pytest.mark.parametrize("dim, axes", [(0, (1,)), (1, (0,)), (None, (0, 1))])
+def test_weight_norm(dim, axes):
+    """w = g·v/‖v‖, with the lengths at first that the weight has."""
+    plain, x = wide(nn.Linear(4, 3)), normal(5, 4)
+    before = plain(x).numpy()
+    layer = nn.weight_norm(plain, dim=dim)
+    close(layer(x), before)
+    layer = wide(layer)
+    g, v, bias = (p.numpy() for p in (layer.weight_g, layer.weight_v, layer.bias))
+    weight = g * v / np.sqrt((v**2).sum(axes, keepdims=True))
+    close(layer(x), x.numpy() @ weight.T + bias)
+
+
+def test_gumbel_softmax():
+    """softmax((logits + g)/τ) with g = −log(−log u); the one-hot sample has the same gradient."""
+    logits, upstream = normal(6, 4).requires_grad_(), normal(6, 4)
+    gradients = []
+    for hard in (False, True):
+        tg.manual_seed(3)
+        u = tg.stream("dropout").uniform((6, 4))
+        tg.manual_seed(3)
+        y = nn.functional.gumbel_softmax(logits, tau=0.7, hard=hard)
+        smooth = eq.softmax((logits.detach().numpy() - np.log(-np.log(u))) / 0.7, -1)
+        expected = np.eye(4)[smooth.argmax(1)] if hard else smooth
+        close(y, expected, rtol=1e-6, atol=1e-6)  # u is drawn in float32
+        gradients.append(tg.grad((y * upstream).sum(), logits)[0].numpy())
+    close(gradients[1], gradients[0])
+    assert abs(gradients[0]).max() > 0.01
+
+
+def test_alpha_dropout():
+    """What is dropped becomes α' = −scale·α; all is then brought to mean 0 and variance 1."""
+    x, p, low = normal(100_000), 0.3, -1.0507009873554805 * 1.6732632423543772
+    a = ((1 - p) * (1 + p * low**2)) ** -0.5
+    y = nn.functional.alpha_dropout(x, p, training=True).numpy()
+    dropped = np.isclose(y, a * low - a * p * low)
+    close(y[~dropped], a * x.numpy()[~dropped] - a * p * low)
+    assert dropped.mean() == pytest.approx(p, abs=0.01)
+    assert abs(y.mean()) < 0.02 and y.std() == pytest.approx(1, abs=0.02)
+
+
 def test_dropout():
     """An element is kept with probability 1 − p and then scaled by 1/(1 − p): the mean stays."""
     x = tg.ones(200, 300)

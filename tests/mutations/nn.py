@@ -104,7 +104,7 @@ SLIPS = [
         ("biases not zero at first", "            init.zeros_(self.in_proj_bias)\n", "            init.ones_(self.in_proj_bias)\n"),
     ),
     *slips(
-        "nn/weight_norm.py", "tests/test_equations.py tests/test_nn.py -k weight_norm",
+        "nn/weight_norm.py", EQUATIONS + " -k weight_norm",
         ("length ignored", "return v * (self.part(module, \"g\") / self.length(v))", "return v * self.part(module, \"g\")"),
         ("one length for all", "d != self.dim % v.ndim)", "True)"),
         ("begins at length 1", "Parameter(norm.length(weight.detach()))", "Parameter(norm.length(weight.detach()) * 0 + 1)"),

@@ -160,7 +160,7 @@ SLIPS = [
         ("one length counts", "(normalize(expand(x, shape), 2, dim, eps) for x in (x1, x2))", "(expand(x1, shape), normalize(expand(x2, shape), 2, dim, eps))"),
     ),
     *slips(
-        "ops/dropout.py", "tests/test_equations.py tests/test_nn.py tests/test_functional.py tests/test_random.py -k 'dropout or gumbel'",
+        "ops/dropout.py", EQUATIONS + " -k 'dropout or gumbel'",
         ("nothing is scaled up", ".astype(x.dtype) / (1 - float(p)))", ".astype(x.dtype))"),
         ("keeps what it should drop", "return stream(\"dropout\").uniform(shape, device=x.device) >= p", "return stream(\"dropout\").uniform(shape, device=x.device) < p"),
         ("drops in evaluation", "return training and p > 0", "return p > 0"),
