@@ -283,7 +283,7 @@ def test_a_detached_target_gives_ebgans_g_another_gradient_of_the_same_loss():
 
 def test_a_play_is_scored_and_so_are_its_twins():
     play = gates.PLAYS["wgan"]["ring"]
-    short = replace(play, steps=50, batch=16, config=play.config | {"width": 8})
+    short = replace(play, steps=10, batch=16, config=play.config | {"width": 8})
     figures = short.figures(0)
     assert [f.metric for f in figures] == ["ring-modes", "ring-kl", "w1-correlation"]
     assert all(set(f.controls) == set(play.twins) for f in figures)
