@@ -56,17 +56,18 @@ def captioned(images, texts, marked, mark: str, columns: int = 6):
     what `mark` explains.
     """
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(1.6 * columns, 2.05 * rows + 0.4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(1.6 * columns, 2.2 * rows + 0.4), dpi=110, layout="constrained")
     figure.suptitle(mark, fontsize=10, color=_MARK, x=0.01, ha="left")
     for ax in figure.subplots(rows, columns, squeeze=False).ravel():
         ax.axis("off")
     for ax, image, text, special in zip(figure.axes, images, texts, marked):
+        colour, frame = (_MARK, 3) if special else ("black", 0)
         ax.imshow(np.asarray(grid(image[None], 1, gap=0)))
-        ax.set_title("\n".join(textwrap.wrap(text, 20)), fontsize=7.5, y=-0.02, va="top",
-                     color=_MARK if special else "black")  # fmt: skip
-        if special:
-            ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False,
-                                   edgecolor=_MARK, linewidth=3))  # fmt: skip
+        under = {"x": 0.5, "y": -0.05, "transform": ax.transAxes, "ha": "center", "va": "top"}
+        ax.text(**under, s="\n".join(textwrap.wrap(text, 20)), fontsize=8, color=colour)
+        whole = Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor=colour)
+        whole.set_linewidth(frame)
+        ax.add_patch(whole)
     return drawn(figure)
 
 
