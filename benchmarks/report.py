@@ -121,6 +121,35 @@ def quality_markdown(table):
     return "\n".join(lines)
 
 
+COMPARED = {
+    "of the class asked for": ("label-accuracy", "category-accuracy"),
+    "diversity within classes": ("diversity",), "Fréchet share": ("frechet-share",),
+}  # fmt: skip
+
+
+def conditional_markdown(table, costs):
+    """The games that know of classes beside each other: what each gives, and what a step costs."""
+    lines = [
+        f"Digits of {costs['size']} px, the same networks, batches of {costs['batch']} and number "
+        "of steps; the mean over the seeds, and what a step costs on one thread of "
+        f"{costs['machine']['cpu']} (a GAN that is told nothing: {costs['ms']['gan']:.1f} ms).",
+        "",
+        f"| model | seeds | {' | '.join(COMPARED)} | ms a step |",
+        f"|---|---:|{'---:|' * len(COMPARED)}---:|",
+    ]
+    for model, ms in costs["ms"].items():
+        own = [r for r in table["rows"] if r["model"] == model and model != "gan"]
+        if own:
+            cells = [_mean(own, metrics) for metrics in COMPARED.values()]
+            seeds = len({r["seed"] for r in own})
+            lines.append(f"| {model} | {seeds} | {' | '.join(cells)} | {ms:.1f} |")
+    return "\n".join(lines)
+
+
+def _mean(rows, metrics):
+    return f"{statistics.mean(r['value'] for r in rows if r['metric'] in metrics):.3g}"
+
+
 def _refused(rows):
     """The controls that fail a figure on every seed, each with its mildest fault's value."""
     parts = []
@@ -234,4 +263,9 @@ if __name__ == "__main__":
     if (path := results / "quality.json").exists():
         table = json.loads(path.read_text())
         update_readme("quality", quality_summary(table))
-        (results / "quality.md").write_text(f"# Quality\n\n{quality_markdown(table)}\n")
+        whole = quality_markdown(table)
+        if (path := results / "conditional.json").exists():
+            compared = conditional_markdown(table, json.loads(path.read_text()))
+            update_readme("conditional", compared)
+            whole += f"\n\n## Games with classes beside each other\n\n{compared}"
+        (results / "quality.md").write_text(f"# Quality\n\n{whole}\n")

@@ -74,7 +74,7 @@ def main(arguments=None) -> int:
     model.add_argument(
         "--information", type=train.number, help="λ, what L_I weighs (default %(default)s)"
     )
-    parser.set_defaults(latent=2, information=0.3)  # much noise could say what the code is to say
+    parser.set_defaults(latent=2, information=0.5)  # much noise could say what the code is to say
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
     return train.run(InfoGAN, settings, learn, classes.suited)

@@ -7,12 +7,12 @@ way but for one fault, and models of pictures meet a panel of fakes (`fakes.py`)
 trained: all are scored as the model is, and each must fail one of the gate's figures.
 """
 
-from . import adversarial, likelihood, points  # their gates register themselves
+from . import adversarial, conditional, likelihood, points  # their gates register themselves
 from .command import line, main, measure, rows_of
 from .gate import GATES, Figure, gate
-from .training import constant_noise, frozen, intact, train, untold
+from .training import constant_noise, frozen, intact, misled, train, untold
 
 __all__ = [
-    "GATES", "Figure", "adversarial", "constant_noise", "frozen", "gate", "intact", "likelihood",
-    "line", "main", "measure", "points", "rows_of", "train", "untold",
+    "GATES", "Figure", "adversarial", "conditional", "constant_noise", "frozen", "gate", "intact",
+    "likelihood", "line", "main", "measure", "misled", "points", "rows_of", "train", "untold",
 ]  # fmt: skip

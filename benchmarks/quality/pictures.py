@@ -7,6 +7,7 @@ Each figure is there for what it alone refuses; real held-out pictures get the i
     transfer-share   worth as training data ÷ that of real data     a picture, or a mode, a class
     precision        samples among the real ones                    chimeras, dropped pixels
     confident        the judge sees one class, with 0.9 or more     chimeras, malformed digits
+    diversity        distance within a class ÷ real data's          a picture a class
     sharpness-error  |Laplacian energy ÷ that of real data − 1|     blur, noise
     duplicates       samples that repeat one another                the same 200 pictures
     copies           samples that are training pictures             the training set by heart
@@ -50,6 +51,7 @@ class Panel:
             "transfer-share": self.worth(samples, seen) / self.worth_of_real,
             "precision": s["precision"],
             "confident": s["confident"],
+            "diversity": s["diversity"],
             "sharpness-error": abs(s["sharpness"] - 1),
             "duplicates": s["duplicates"],
             "copies": metrics.copies(

@@ -1,5 +1,7 @@
 """Training without ceremony, and the ways in which a twin is broken."""
 
+import numpy as np
+
 from tinygan import data, optim
 
 
@@ -42,6 +44,21 @@ def constant_noise(system):
     draw = system.noise
     system.noise = lambda n, purpose="noise": draw(n, purpose) * 0 + 1
     return system
+
+
+def misled(column):
+    """Batches in which this column is another example's: what one is told says nothing of it."""
+
+    def breaking(system):
+        step = system.step
+
+        def shifted(batch):
+            return step({**batch, column: np.roll(batch[column], len(batch[column]) // 2, 0)})
+
+        system.step = shifted
+        return system
+
+    return breaking
 
 
 def untold(system):

@@ -1,0 +1,47 @@
+"""What a step of each game with classes costs, on the same data, networks and batches.
+
+python -m benchmarks.quality.costs      writes benchmarks/results/conditional.json
+
+Seconds are the processor's, on one thread, and the least of several turns; the games take turns.
+"""
+
+import json
+import time
+from types import SimpleNamespace
+
+import tinygan
+from tinygan import data
+from tinygan.backend.cpu import set_num_threads
+from tinygan.models import ACGAN, CGAN, GAN, CGANHeads, InfoGAN
+
+from ..report import HOME, machine
+from .conditional import BATCH, RUN, SIZE
+
+
+def costs(turns: int = 5, steps: int = 20) -> dict[str, float]:
+    """Milliseconds of a step, by the key of the game; GAN, who is told nothing, among them."""
+    tinygan.manual_seed(0)
+    batch = data.open("digits", size=SIZE).take(BATCH)
+    shape = batch["x"].shape[1:]
+    games = [system(shape=shape, **RUN) for system in (GAN, CGAN, CGANHeads, ACGAN, InfoGAN)]
+    least = {}
+    for _ in range(turns):
+        for game in games:
+            game.step(batch)
+            begun = time.process_time()
+            for _ in range(steps):
+                game.step(batch)
+            spent = 1e3 * (time.process_time() - begun) / steps
+            least[game.key] = min(spent, least.get(game.key, spent))
+    return {key: round(ms, 2) for key, ms in least.items()}
+
+
+if __name__ == "__main__":
+    set_num_threads(1)
+    table = {
+        "machine": machine(SimpleNamespace(threads=1, device="cpu")),
+        "batch": BATCH, "size": SIZE, "ms": costs(),
+    }  # fmt: skip
+    path = HOME / "benchmarks" / "results" / "conditional.json"
+    path.write_text(json.dumps(table, indent=1) + "\n")
+    print(table["ms"])
