@@ -127,18 +127,18 @@ COMPARED = {
 }  # fmt: skip
 
 
-def conditional_markdown(table, costs):
-    """The games that know of classes beside each other: what each gives, and what a step costs."""
+def conditional_markdown(table):
+    """The games with classes beside each other: what each gives, and what a step costs."""
     lines = [
-        f"Digits of {costs['size']} px, the same networks, batches of {costs['batch']} and number "
-        "of steps; the mean over the seeds, and what a step costs on one thread of "
-        f"{costs['machine']['cpu']} (a GAN that is told nothing: {costs['ms']['gan']:.1f} ms).",
+        f"Digits of {table['size']} px, the same networks, {table['steps']:,} steps of "
+        f"{table['batch']} digits; means over the seeds, and what a step costs on one thread of "
+        f"{table['machine']['cpu']} (a GAN that is told nothing: {table['ms']['gan']:.1f} ms).",
         "",
         f"| model | seeds | {' | '.join(COMPARED)} | ms a step |",
         f"|---|---:|{'---:|' * len(COMPARED)}---:|",
     ]
-    for model, ms in costs["ms"].items():
-        own = [r for r in table["rows"] if r["model"] == model and model != "gan"]
+    for model, ms in table["ms"].items():
+        own = [r for r in table["rows"] if r["model"] == model]
         if own:
             cells = [_mean(own, metrics) for metrics in COMPARED.values()]
             seeds = len({r["seed"] for r in own})
@@ -265,7 +265,7 @@ if __name__ == "__main__":
         update_readme("quality", quality_summary(table))
         whole = quality_markdown(table)
         if (path := results / "conditional.json").exists():
-            compared = conditional_markdown(table, json.loads(path.read_text()))
+            compared = conditional_markdown(json.loads(path.read_text()))
             update_readme("conditional", compared)
             whole += f"\n\n## Games with classes beside each other\n\n{compared}"
         (results / "quality.md").write_text(f"# Quality\n\n{whole}\n")

@@ -1,5 +1,7 @@
 """The gates of games with a condition: twins are as broken as they say, and fakes are met."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_a_gate_meets_its_twins_and_fakes(model, twins, short):
         assert {"chimeras", "blurred", "training set"} <= set(first[0].controls)
 
 
-def test_costs_and_the_table_of_what_each_game_gives(monkeypatch):
+def test_costs_and_the_table_of_what_each_game_gives(monkeypatch, tmp_path):
     monkeypatch.setitem(conditional.RUN, "width", 4)
     spent = costs.costs(turns=1, steps=1)
     assert set(spent) == {"gan", *MODELS[:4]} and min(spent.values()) > 0
@@ -72,13 +74,11 @@ def test_costs_and_the_table_of_what_each_game_gives(monkeypatch):
         {"model": "acgan", "metric": name, "value": v, "seed": seed}
         for name, values in figures.items() for seed, v in enumerate(values)
     ]  # fmt: skip
-    about = {
-        "size": 16,
-        "batch": 32,
-        "machine": {"cpu": "a processor"},
-        "ms": {"gan": 1, "acgan": 2},
-    }
-    table = report.conditional_markdown({"rows": rows}, about)
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps({"rows": [row | {"gate": "g"} for row in rows]}))
+    assert costs.compared([file]) == rows
+    about = {"size": 16, "batch": 32, "steps": 9, "machine": {"cpu": "c"}, "rows": rows}
+    table = report.conditional_markdown(about | {"ms": {"gan": 1, "cgan": 2, "acgan": 2}})
     assert table.splitlines()[-1] == "| acgan | 2 | 0.95 | 1.1 | 0.03 | 2.0 |"
 
 
