@@ -98,7 +98,7 @@ def test_faults_are_distances_from_the_ideal_in_units_of_the_bars():
 def test_an_unknown_model_is_named(capsys):
     with pytest.raises(SystemExit):
         quality.main(["--models", "gam"])
-    assert "no gate for gam; there are dcgan, ae" in capsys.readouterr().err
+    assert "no gate for gam; there are dcgan, cgan, " in capsys.readouterr().err
 
 
 def test_the_twins_are_broken_in_what_they_say():
