@@ -34,10 +34,10 @@ def main(arguments=None) -> int:
         parser, data="ring", steps=3000, batch_size=256, lr=1e-3, schedule="linear",
         sample_every=250, checkpoint_every=1000, score_every=500,
     )  # fmt: skip
-    games.model_options(parser, n_critic=2)
+    games.model_options(parser, n_critic=1)
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
-    return train.run(LSGAN, settings, learn, games.suited(n_critic=1))
+    return train.run(LSGAN, settings, learn, games.suited())
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class WGAN(Adversarial):
     lr: float = 5e-5
     n_critic: int = 5
     clip: float = 0.01  # c
+    alpha: float = 0.99  # how long RMSprop remembers; its first steps are 1/√(1 − α) too large
 
     key: ClassVar[str] = "wgan"
 
@@ -41,7 +42,7 @@ class WGAN(Adversarial):
         return discriminator(self.net, self.shape, self.width, norm=False, pack=self.pack)
 
     def optimizer(self, parameters):
-        return optim.RMSprop(parameters, lr=self.lr)
+        return optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha)
 
     def discriminator_loss(self, x, fake, c):
         f = self.discriminator

@@ -62,7 +62,10 @@ def map_of(function, test, made, label: str):
     figure.colorbar(shown, label=label)
     axes.scatter(*real.T, s=3, color="white", linewidths=0)
     axes.scatter(*made.T, s=4, color="#d0342c", linewidths=0)
-    axes.set(aspect="equal", title="white: data, red: samples")
+    axes.set(
+        xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half),
+        aspect="equal", title="white: data, red: samples",
+    )  # fmt: skip
     return pictures.drawn(figure)
 
 
