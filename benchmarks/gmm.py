@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .machine import machine
 from .process import ParityError, Worker, answer_orders, peak_mb
-from .report import machine, print_table, result_row
+from .report import print_table, result_row
 
 ITERATIONS = 10
 PARITY = {"float64": 1e-6, "float32": 1e-2}

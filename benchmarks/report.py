@@ -4,31 +4,13 @@ python -m benchmarks.report      writes the tables of benchmarks/results into th
                                  whole table of quality into quality.md beside its JSON
 """
 
-import datetime
 import json
-import platform
-import re
 import statistics
 from pathlib import Path
 
+from .coverage import markdown_of
+
 HOME = Path(__file__).parent.parent
-
-
-def machine(options):
-    """What the figures were measured on."""
-    model = (
-        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        if Path("/proc/cpuinfo").exists()
-        else None
-    )
-    return {
-        "cpu": model.group(1) if model else platform.processor(),
-        "threads": options.threads,
-        "device": options.device,
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "date": datetime.date.today().isoformat(),
-    }
 
 
 def result_row(name, pairs, peer, setting, peaks=(None, None)):
@@ -263,7 +245,7 @@ if __name__ == "__main__":
     if (path := results / "quality.json").exists():
         table = json.loads(path.read_text())
         update_readme("quality", quality_summary(table))
-        whole = quality_markdown(table)
+        whole = f"{quality_markdown(table)}\n\n## Mode coverage\n\n{markdown_of(table)}"
         if (path := results / "conditional.json").exists():
             compared = conditional_markdown(json.loads(path.read_text()))
             update_readme("conditional", compared)

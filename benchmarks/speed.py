@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from . import gmm, loop
+from .machine import machine
 from .process import HOME, ParityError, Worker
-from .report import growth, machine, plot, print_table, result_row
+from .report import growth, plot, print_table, result_row
 from .rows import ROWS
 
 

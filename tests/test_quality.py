@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from benchmarks import quality, report
+from benchmarks import coverage, quality, report
 from benchmarks.quality import Figure, command, fakes, pictures
 from benchmarks.quality.gate import nearest, worst
 from tinygan import data, metrics
@@ -277,3 +277,14 @@ def test_all_models_and_no_job_at_all(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         quality.main(["--jobs", "-1"])
     assert "--jobs -1: expected at least 1" in capsys.readouterr().err
+
+
+def test_mode_coverage_stands_beside_what_was_published():
+    rows = [
+        {"model": "mode-coverage", "metric": f"grid-{k}", "value": v, "seed": seed}
+        for seed in (0, 1) for k, v in (("modes", 25), ("share", 0.9 + seed / 100))
+    ]  # fmt: skip
+    table = coverage.markdown_of({"rows": rows})
+    assert "| PacGAN (Lin et al., 2018) | PacGAN2 · PacGAN4 | 7.9 ± .1 | 24.8 ± .2 | |" in table
+    ours = "| here | mode-coverage: wgan-gp |  | 25 · 25 | 0.9 · 0.91 | 10,000 steps of D, batches"
+    assert ours in table and table.count("| here |") == 1

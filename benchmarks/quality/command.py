@@ -20,7 +20,7 @@ import numpy as np
 import tinygan
 from tinygan.backend.cpu import get_num_threads, set_num_threads
 
-from ..report import machine
+from ..machine import machine
 from .gate import GATES, Figure, nearest, worst
 
 
