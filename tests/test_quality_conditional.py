@@ -47,7 +47,7 @@ def short(monkeypatch, panel):  # noqa: F811
     "model, twins",
     [
         ("acgan", {"shuffled labels", "a tenth of the steps", "a tenth misheard"}),
-        ("infogan", {"λ=0", "a tenth of the steps"}),
+        ("infogan", {"λ=0"}),
         ("text2image", {"no wrong captions", "shuffled captions", *conditional.ALIKE}),
         ("mse-vs-adversarial", {"squared error alone", "adversarial alone", "others of the class"}),
     ],
