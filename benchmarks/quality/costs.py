@@ -18,7 +18,8 @@ from tinygan import data
 from tinygan.backend.cpu import set_num_threads
 from tinygan.models import ACGAN, CGAN, GAN, CGANHeads, InfoGAN
 
-from ..report import COMPARED, HOME, machine
+from ..machine import machine
+from ..report import COMPARED, HOME
 from .conditional import BATCH, RUN, SIZE, STEPS
 
 
