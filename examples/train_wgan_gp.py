@@ -57,7 +57,7 @@ def main(arguments=None) -> int:
     )  # fmt: skip
     group = games.model_options(parser, n_critic=2)
     group.add_argument(
-        "--penalty", type=train.number, default=0.1, metavar="λ",
+        "--penalty", type=train.number, default=1.0, metavar="λ",
         help="weight of the gradient penalty (default %(default)s; 10 for images)",
     )  # fmt: skip
     settings = train.parse(parser, arguments)
