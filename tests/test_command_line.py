@@ -18,7 +18,7 @@ HOME = Path(__file__).parent.parent
 TRAININGS = sorted(path.stem for path in (HOME / "examples").glob("train_*.py"))
 BAD = ["-1", "nan", "inf", "1e999", "9" * 30, "abc", "", " "]
 MAY_BE_0 = {"seed", "sample_every", "checkpoint_every", "score_every", "ema", "beta", "free_bits",
-            "information", "weight", "pull", "penalty", "beta1"}  # fmt: skip
+            "information", "weight", "pull", "penalty", "beta1", "alpha"}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
