@@ -213,7 +213,7 @@ PLAYS = {
             {"λ = 0": {"pull": 0.0}, "a tenth of the steps": {"share": 0.1}},
             cosines, opening={"size": 16, "seed": 0, "n": 20_000}, decay=0.99,
         ),
-        # Digits get over a detached target (cosine .18 instead of .13); on the ring nothing is left.
+        # Digits get over a detached target (cosine .18, not .13); on the ring no mode is left.
         "ring": Play(
             EBGAN, "ring", 3000, 64, {"width": 64, "lr": 1e-3, "code": 8, "pull": 1.0},
             {"modes": 4, "kl": 1.2}, {"detached target": {"breaking": detached}},
