@@ -9,12 +9,12 @@ import numpy as np
 
 
 class Tinygan:
-    """tinygan on one device. It has one setting: its own."""
+    """tinygan on one device: with its steps captured, or as they are written."""
 
     name = "tinygan"
-    settings = ("default",)
+    settings = ("captured", "eager")
 
-    def __init__(self, device, threads, setting="default"):
+    def __init__(self, device, threads, setting=settings[0]):
         import tinygan
         from tinygan import nn, optim
         from tinygan.backend.cpu import set_num_threads
@@ -42,6 +42,10 @@ class Tinygan:
     def adam(self, parameters, **options):
         return self.optim.Adam(parameters, **options)
 
+    def captured(self, step):
+        """The step as a user runs it."""
+        return self.lib.capture(step) if self.setting == "captured" else step
+
     def numpy(self, tensor):
         return tensor.detach().numpy()
 
@@ -56,7 +60,9 @@ class Tinygan:
 
 
 class Torch:
-    """PyTorch in one of its settings: memory format and Adam implementation."""
+    """PyTorch in one of its settings: memory format, Adam implementation, and `torch.compile`d or
+    not, where there is a C++ compiler for it.
+    """
 
     name = "torch"
     settings = tuple(
@@ -70,7 +76,7 @@ class Torch:
 
         torch.set_num_threads(threads)
         self.device, self.setting = device, setting
-        self.channels_last = "channels_last" in setting
+        self.channels_last, self.compiled = "channels_last" in setting, "compiled" in setting
         self.adam_options = {"foreach": {"foreach": True}, "fused": {"fused": True}}.get(
             setting.split(", ")[1].split()[0], {}
         )
@@ -87,10 +93,17 @@ class Torch:
         if arrays is not None:
             module.load_state_dict({k: self.lib.from_numpy(np.array(v)) for k, v in arrays.items()})
         module.to(self.device)
-        return module.to(memory_format=self.lib.channels_last) if self.channels_last else module
+        if self.channels_last:
+            module.to(memory_format=self.lib.channels_last)
+        if self.compiled:
+            module.compile()
+        return module
 
     def adam(self, parameters, **options):
         return self.optim.Adam(parameters, **options, **self.adam_options)
+
+    def captured(self, step):
+        return step
 
     def numpy(self, tensor):
         return tensor.detach().cpu().numpy()

@@ -5,6 +5,7 @@ A row is a function `row(engine) -> (step, numbers)`: `step()` does the work onc
 returns arrays that both engines must agree on before anything is timed.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,11 +108,10 @@ def _gan(engine, generator, discriminator, real, noise, lr, betas):
         engine.tensor(np.ones(batch, np.float32)),
         engine.tensor(np.zeros(batch, np.float32)),
     )
-    turn = [0]
+    turns = itertools.cycle(zip(real, noise))
 
-    def step():
-        x, z = real[turn[0] % len(real)], noise[turn[0] % len(noise)]
-        turn[0] += 1
+    @engine.captured
+    def learn(x, z):
         discriminator.zero_grad()
         loss_real = F.binary_cross_entropy_with_logits(discriminator(x).reshape(-1), one)
         loss_real.backward()
@@ -126,6 +126,9 @@ def _gan(engine, generator, discriminator, real, noise, lr, betas):
         loss_g.backward(inputs=theirs)
         adam_g.step()
         return loss_real, loss_fake, loss_g
+
+    def step():
+        return learn(*next(turns))
 
     def numbers():
         """Every gradient before the first update (Adam's first step is a sign: it would turn
@@ -173,6 +176,7 @@ def _descent(engine, net, loss):
     """A step of Adam against `loss()`."""
     adam = engine.adam(net.parameters(), lr=1e-3)
 
+    @engine.captured
     def step():
         value = loss()
         adam.zero_grad()
@@ -222,6 +226,7 @@ def vae(engine):
     x, noise = engine.tensor(np.abs(_uniform((128, 784), 1))), engine.tensor(_normal((128, 20), 2))
     adam = engine.adam(net.parameters(), lr=1e-3)
 
+    @engine.captured
     def step():
         logits, mu, log_var = net(x, noise)
         likelihood = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
@@ -316,6 +321,7 @@ def wgan_gp(engine):
     mix = engine.tensor(np.abs(_uniform((64, 1, 1, 1), 3)))
     adam = engine.adam(critic.parameters(), lr=1e-4, betas=(0.0, 0.9))
 
+    @engine.captured
     def step():
         between = (mix * real + (1 - mix) * fake).detach().requires_grad_()
         (slope,) = engine.grad(critic(between).sum(), between, create_graph=True)
@@ -437,6 +443,7 @@ def _generation(batch):
         generator.eval()
         z = engine.tensor(_normal((batch, 100, 1, 1), 1))
 
+        @engine.captured
         def step():
             with evaluating(engine):
                 return generator(z)

@@ -28,7 +28,7 @@ from .report import growth, plot, print_table, result_row
 from .rows import ROWS
 
 
-def worker(engine, options, setting="default"):
+def worker(engine, options, setting="captured"):
     arguments = (engine, options.device, options.threads, setting)
     return Worker(engine, options.threads, "benchmarks.worker", *arguments)
 

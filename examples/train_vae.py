@@ -48,7 +48,7 @@ def lesson(system, test, options):
     systems, batch = {"β = 1: a bound of the likelihood": system}, test.take(500)
     x = batch["x"][codes.of_all_classes(batch, 16)]
     for name, beta in (("β = 0: no KL", 0.0), ("β = 50: too much KL", 50.0)):
-        systems[name] = twin = build({**system.config, "beta": beta})
+        systems[name] = twin = build({**system.config, "beta": beta}).capture()
         loader = data.Loader(train.dataset(options), options.batch_size)
         for _ in range(min(options.steps, 1000)):
             twin.step(next(loader))

@@ -38,6 +38,7 @@ from .backend import (
     restore_random_state,
     stream,
 )
+from .capturing import CaptureWarning, capture
 from .io import load, save
 from .ops import *  # noqa: F403
 

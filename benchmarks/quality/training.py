@@ -16,6 +16,7 @@ def train(system, dataset, steps: int, batch_size: int, decay: float = 0.0, watc
         for o in system.optimizers.values()
     ]
     averages = [optim.EMA(system.modules[name], decay) for name in system.sampled if decay]
+    system.capture()
     for step in range(steps):
         losses = system.step(loader.next())
         for each in averages:

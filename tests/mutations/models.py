@@ -23,7 +23,7 @@ SLIPS = [
         ("gradients of both players", "        losses[player].backward(inputs=own)\n", "        losses[player].backward()\n"),
         ("gradients add up over steps", "        optimizer.zero_grad()\n        own", "        own"),
         ("G never moves", "            self._descend(\"generator\", losses)\n", "            pass\n"),
-        ("G's turn at every step", "generators_turn = self.updates % self.n_critic == 0", "generators_turn = True"),
+        ("G's turn at every step", "return self.updates % self.n_critic == 0", "return True"),
         ("beta of another player", "betas=(self.beta1, 0.999)", "betas=(0.9, 0.999)"),
         ("weights clipped before the step", "        self.after_discriminator_step()\n", ""),
     ),

@@ -7,8 +7,9 @@
     p.save("trace.json")      # for chrome://tracing or ui.perfetto.dev
 
 A derivative rule is mostly made of operations, which are listed under their own names; what a rule
-computes by itself (the fused ones) is listed as ∂name. Bytes are those of the arrays that an
-operation reads and writes once each; FLOP are known for products and convolutions.
+computes by itself (the fused ones) is listed as ∂name. So are the calls of a captured step
+(`tinygan.capture`), each under the operation that it belongs to. Bytes are those of the arrays that
+an operation reads and writes once each; FLOP are known for products and convolutions.
 """
 
 import json
@@ -82,6 +83,10 @@ class profile(Block):
             return results
 
         return timed
+
+    def note(self, name, start, arrays):
+        """One call of a captured step's program, which has just ended."""
+        self._note(name, start, arrays, 0)
 
     def _note(self, name, start, arrays, flop, seconds=None):
         seconds = time.perf_counter() - start if seconds is None else seconds

@@ -120,6 +120,11 @@ def register_array_type(array_type: type, module) -> None:
     _modules[array_type] = module
 
 
+def register_cpu_array_type(array_type: type) -> None:
+    """Take arrays of a subclass of NumPy's for the CPU's own."""
+    register_array_type(array_type, np)
+
+
 def is_array(value) -> bool:
     return type(value) in _modules
 
@@ -132,13 +137,21 @@ def array_module(array):
         raise TypeError(f"expected an array, got {type(array).__name__}") from None
 
 
+def new_zeros(array, shape):
+    """Zeros of the array's dtype, where it lives."""
+    xp = array_module(array)
+    if xp is np:  # so that an array that is being recorded makes them
+        return np.zeros(shape, array.dtype, like=array)
+    return xp.zeros(shape, array.dtype)
+
+
 def device_module(where: Device):
     """The array module for a device."""
     return np if where.type == "cpu" else import_module("cupy")
 
 
 def device_of(array) -> Device:
-    if type(array) is np.ndarray:
+    if _modules.get(type(array)) is np:
         return Device("cpu")
     return Device("cuda", int(array.device.id))
 
@@ -170,5 +183,7 @@ def kernels(array):
     """
     kind = type(array)
     if kind not in _kernels:
-        _kernels[kind] = import_module(f"tinygan.backend.{'cpu' if kind is np.ndarray else 'cuda'}")
+        _kernels[kind] = import_module(
+            f"tinygan.backend.{'cpu' if _modules[kind] is np else 'cuda'}"
+        )
     return _kernels[kind]

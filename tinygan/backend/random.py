@@ -14,6 +14,7 @@ from importlib import import_module
 import numpy as np
 
 from .device import Device
+from .recording import drawn
 
 _seed = 0
 _streams: dict[str, "Stream"] = {}
@@ -50,19 +51,19 @@ class Stream:
     def normal(self, shape, dtype=np.float32, device=None):
         if np.dtype(dtype) == np.float16:
             return self.normal(shape, device=device).astype(dtype)
-        return self._generator(device).standard_normal(shape, dtype=dtype)
+        return drawn(lambda: self._generator(device).standard_normal(shape, dtype=dtype))
 
     def uniform(self, shape, dtype=np.float32, device=None):
         """Uniform on [0, 1)."""
         if np.dtype(dtype) == np.float16:  # multiples of 2⁻¹¹, of which none is rounded up to 1
-            return self._generator(device).integers(0, 2048, shape).astype(dtype) / 2048
-        return self._generator(device).random(shape, dtype=dtype)
+            return self.integers(0, 2048, shape, device).astype(dtype) / 2048
+        return drawn(lambda: self._generator(device).random(shape, dtype=dtype))
 
     def integers(self, low, high, shape, device=None):
-        return self._generator(device).integers(low, high, shape, dtype=np.int64)
+        return drawn(lambda: self._generator(device).integers(low, high, shape, dtype=np.int64))
 
     def permutation(self, n: int) -> np.ndarray:
-        return self._host.permutation(n)
+        return drawn(lambda: self._host.permutation(n))
 
     def state(self) -> dict:
         """All that is needed to go on drawing the same numbers, as plain integers and lists."""
@@ -117,6 +118,11 @@ def stream(name: str) -> Stream:
     if name not in _streams:
         _streams[name] = Stream(_stream_seed(name))
     return _streams[name]
+
+
+def all_streams() -> list[Stream]:
+    """Every stream that is alive, those without a purpose too."""
+    return list(_all_streams)
 
 
 def random_state() -> dict:

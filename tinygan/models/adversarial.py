@@ -70,10 +70,6 @@ class Adversarial(System):
         """D: x (N, *shape) → (N,), or (N / pack,)."""
         return discriminator(self.net, self.shape, self.width, pack=self.pack)
 
-    def condition(self, batch: dict):
-        """What both networks are told about the batch; None for an unconditional game."""
-        return None
-
     def after_discriminator_step(self) -> None:
         """For instance, clip the critic's weights."""
 
@@ -89,10 +85,12 @@ class Adversarial(System):
     def generate(self, z, c=None):
         return self.generator(z)
 
-    def step(self, batch):
-        x, c = self.tensor(batch["x"]), self.condition(batch)
-        self.updates += 1
-        generators_turn = self.updates % self.n_critic == 0
+    @property
+    def turn(self):
+        """Is it G's turn, too?"""
+        return self.updates % self.n_critic == 0
+
+    def learn(self, x, c, generators_turn):
         with nullcontext() if generators_turn else no_grad():
             fake = self.generate(self.noise(len(x)), c)
 

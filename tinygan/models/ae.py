@@ -48,8 +48,7 @@ class AE(Autoencoder):
     def code(self, x, c=None):
         return self.encoder(x)
 
-    def step(self, batch):
-        x = self.tensor(batch["x"])
+    def learn(self, x, c, turn):
         z = self.encoder(x)
         self.spread.follow(z.detach())
         y = self.decoder(z)

@@ -42,7 +42,6 @@ class Autoencoder(System):
 
     def descend(self, losses: dict):
         """One step of Adam against losses["loss"]; gives the losses as plain values."""
-        self.updates += 1
         self.optimizers["adam"].zero_grad()
         losses["loss"].backward()
         self.optimizers["adam"].step()

@@ -14,6 +14,8 @@ import numpy as np
 from .. import ops
 from ..autograd import Tensor, no_grad
 from ..backend import stream
+from ..backend.recording import changing
+from ..capturing import capture
 from ..nn import Module
 from ..optim.optimizer import Optimizer
 
@@ -22,7 +24,7 @@ SYSTEMS: dict[str, type["System"]] = {}  # the key in configurations -> the clas
 
 @dataclass(eq=False, kw_only=True)
 class System:
-    """The base of all systems: define `networks`, `build_optimizers`, `step` and `generate`."""
+    """The base of all systems: define `networks`, `build_optimizers`, `learn` and `generate`."""
 
     shape: tuple[int, ...] = (1, 32, 32)  # of one example: (C, H, W) or (2,)
     latent: int = 100
@@ -37,7 +39,7 @@ class System:
             SYSTEMS[cls.key] = cls
 
     def __post_init__(self):
-        self.shape, self.updates = tuple(self.shape), 0
+        self.shape, self._updates = tuple(self.shape), 0
         self.modules: dict[str, Module] = self.networks()
         for name, module in self.modules.items():
             setattr(self, name, module)
@@ -53,15 +55,51 @@ class System:
         """The optimisers by name."""
         raise NotImplementedError(f"{type(self).__name__} has no build_optimizers()")
 
-    def step(self, batch: dict) -> dict[str, Tensor]:
-        """Learn from a batch {"x": (N, *shape), "label": (N,), …}; gives the losses by name."""
-        raise NotImplementedError(f"{type(self).__name__} has no step(batch)")
+    def learn(self, x: Tensor, c, turn) -> dict[str, Tensor]:
+        """One step with x (N, *shape) and its condition; gives the losses by name.
+
+        All that changes from step to step is in tensors and random streams, so that it can be
+        captured. Of whom a step is where they take turns, `turn` says.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no learn(x, c, turn)")
 
     def generate(self, z: Tensor, c=None) -> Tensor:
         """z (N, latent), and a condition where the system has one → samples (N, *shape)."""
         raise NotImplementedError(f"{type(self).__name__} has no generate(z)")
 
+    def condition(self, batch: dict):
+        """What the networks are told about the batch, as a tensor; None where they are told
+        nothing.
+        """
+        return None
+
+    @property
+    def turn(self):
+        """What the next `learn` is told of whose turn it is."""
+        return None
+
     # -- what all share ----------------------------------------------------------------------------
+
+    def capture(self, tell=None) -> "System":
+        """Let steps be captured (`tinygan.capture`): the same bits, sooner."""
+        if self.device.type == "cpu":
+            self.learn = capture(self.learn, tell)
+        return self
+
+    @property
+    def updates(self) -> int:
+        """How many steps were made."""
+        changing("the number of the step, read")
+        return self._updates
+
+    @updates.setter
+    def updates(self, count):
+        self._updates = count
+
+    def step(self, batch: dict) -> dict[str, Tensor]:
+        """Learn from a batch {"x": (N, *shape), "label": (N,), …}; gives the losses by name."""
+        self.updates += 1
+        return self.learn(self.tensor(batch["x"]), self.condition(batch), self.turn)
 
     @property
     def dtype(self):

@@ -60,9 +60,6 @@ class VAE(Autoencoder):
 
     # -- the model: CVAE adds a condition c to each of these ---------------------------------------
 
-    def condition(self, batch: dict):
-        return None
-
     def encode(self, x, c=None) -> tuple[Tensor, Tensor]:
         """μ and log σ² of q(z|x), each (N, latent)."""
         return self.halves(self.encoder(x))
@@ -83,8 +80,7 @@ class VAE(Autoencoder):
 
     # -- the loss ----------------------------------------------------------------------------------
 
-    def step(self, batch):
-        x, c = self.tensor(batch["x"]), self.condition(batch)
+    def learn(self, x, c, turn):
         mu, log_var = self.encode(x, c)
         z = mu + ops.exp(0.5 * log_var) * self.noise(len(x))
         reconstruction = -self.log_likelihood(x, self.decode(z, c), c).mean()

@@ -13,6 +13,7 @@ from ..backend.device import (
     to_device,
 )
 from ..backend.random import stream
+from ..backend.recording import drawn
 from .shape import shape_from
 
 _device = device  # the name is also a keyword below
@@ -38,7 +39,7 @@ def tensor(data, dtype=None, device=None, requires_grad: bool = False) -> Tensor
     array = as_array(data, dtype, device)
     shared = array is data or (hasattr(data, "__array__") and not isinstance(data, list | tuple))
     if shared:
-        array = array_module(array).array(array, order="K")
+        array = array.copy(order="K")
     return Tensor(array).requires_grad_(requires_grad)
 
 
@@ -55,7 +56,7 @@ def ones(*shape, dtype=None, device=None, requires_grad=False):
 def empty(*shape, dtype=None, device=None, requires_grad=False):
     """A tensor of arbitrary content, to be filled."""
     _, xp = _place(device)
-    return _leaf(xp.empty(shape_from(shape), dtype or np.float32), requires_grad)
+    return _leaf(drawn(lambda: xp.empty(shape_from(shape), dtype or np.float32)), requires_grad)
 
 
 def full(shape, value, dtype=None, device=None, requires_grad=False):
@@ -66,7 +67,7 @@ def full(shape, value, dtype=None, device=None, requires_grad=False):
     kind = dtype or (
         bool if isinstance(value, bool) else np.int64 if isinstance(value, int) else np.float32
     )
-    return _leaf(xp.full(shape, value, kind), requires_grad)
+    return _leaf(drawn(lambda: xp.full(shape, value, kind)), requires_grad)
 
 
 def arange(start, end=None, step=1, dtype=None, device=None):

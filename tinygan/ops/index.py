@@ -17,8 +17,10 @@ from ..backend.device import (
     device_of,
     is_array,
     kernels,
+    new_zeros,
     to_device,
 )
+from ..backend.recording import noted
 from .create import tensor
 from .elementwise import where
 from .reduce import axis_of
@@ -32,7 +34,7 @@ def _is_basic(index):
 
 
 def _put_forward(xp, g, *, index, shape):
-    out = xp.zeros(shape, g.dtype)
+    out = new_zeros(g, shape)
     if _is_basic(index):
         out[index] = g
     else:
@@ -110,6 +112,11 @@ def _integers(name, index, like=None):
     return index
 
 
+def _check_places(name, index, n, what):
+    if index.size and not bool(((index >= -n) & (index < n)).all()):
+        raise IndexError(f"{name}: indices must lie in 0 … {n - 1}, {what}")
+
+
 def _along(name, x, dim, index):
     """The full index that says: along `dim` take `index`, along the other axes stay in place."""
     if index.ndim != x.ndim:
@@ -117,10 +124,7 @@ def _along(name, x, dim, index):
             f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many"
         )
     xp, n = array_module(x.array), x.shape[dim] if x.ndim else 1
-    if index.numel() and not bool(((index.array >= -n) & (index.array < n)).all()):
-        raise IndexError(
-            f"{name}: indices must lie in 0 … {n - 1}, the size of axis {dim} of shape {x.shape}"
-        )
+    noted(_check_places, name, index.array, n, f"the size of axis {dim} of shape {x.shape}")
     grid = [
         xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)
     ]
@@ -188,16 +192,20 @@ def index_select(x, dim, index):
     return getitem(x, (slice(None),) * dim + (index.reshape(-1),))
 
 
+def _check_rows(index, rows):
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) < rows:
+        raise IndexError(
+            f"embedding: indices run from {int(index.min())} to {int(index.max())}, "
+            f"the table has rows 0 … {rows - 1}"
+        )
+
+
 def embedding(index, weight, padding_idx=None):
     """Rows of `weight` (V, D), one for each index; no gradient reaches the row `padding_idx`."""
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a table (V, D), got shape {weight.shape}")
     index, rows = _integers("embedding", index, weight), weight.shape[0]
-    if index.numel() and not 0 <= int(index.array.min()) <= int(index.array.max()) < rows:
-        raise IndexError(
-            f"embedding: indices run from {int(index.array.min())} to {int(index.array.max())}, "
-            f"the table has rows 0 … {rows - 1}"
-        )
+    noted(_check_rows, index.array, rows)
     if padding_idx is None:
         return getitem(weight, index)
     if not -rows <= padding_idx < rows:
@@ -206,17 +214,22 @@ def embedding(index, weight, padding_idx=None):
     return where((index == padding_idx % rows).unsqueeze(-1), picked.detach(), picked)
 
 
+def _check_labels(name, labels, classes):
+    low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
+    if low < 0 or high >= classes:
+        raise ValueError(
+            f"{name}: labels must lie in 0 … {max(classes - 1, 0)}, got {low} … {high}"
+        )
+
+
 def one_hot(index, num_classes=-1):
     """Rows of zeros with a one at each index, as whole numbers; `.float()` makes a condition."""
     index = _integers("one_hot", index)
-    low, high = (int(index.array.min()), int(index.array.max())) if index.numel() else (0, -1)
-    classes = max(high + 1, 0) if num_classes in (-1, None) else num_classes
-    if low < 0 or high >= classes:
-        raise ValueError(
-            f"one_hot: labels must lie in 0 … {max(classes - 1, 0)}, got {low} … {high}"
-        )
+    if num_classes in (-1, None):
+        num_classes = max(int(index.array.max()) + 1, 0) if index.numel() else 0
+    noted(_check_labels, "one_hot", index.array, num_classes)
     xp = device_module(index.device)
-    return Tensor((index.array[..., None] == xp.arange(classes)).astype(xp.int64))
+    return Tensor((index.array[..., None] == xp.arange(num_classes)).astype(xp.int64))
 
 
 __all__ = [

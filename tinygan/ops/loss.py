@@ -12,6 +12,7 @@ import numpy as np
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
+from ..backend.recording import noted
 from .create import full_like
 from .elementwise import abs, clamp, exp, log, sigmoid, square, where
 from .reduce import log_softmax
@@ -118,17 +119,21 @@ def huber_loss(x, target, *, reduction="mean", delta=1.0):
 # -- classification --------------------------------------------------------------------------------
 
 
+def _check_probabilities(name, x, target):
+    remedy = "; apply sigmoid first, or use binary_cross_entropy_with_logits"
+    for values, what, hint in (x, "probabilities", remedy), (target, "targets", ""):
+        if not bool(((values >= 0) & (values <= 1)).all()):
+            low, high = values.min(), values.max()
+            raise ValueError(f"{name}: expected {what} from 0 to 1, got {low} … {high}{hint}")
+
+
 def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
     """−t·log x − (1−t)·log(1−x) for probabilities x. Logarithms are cut at −100; prefer the form
     with logits.
     """
     name = "binary_cross_entropy"
     _same_shape(name, x, target)
-    remedy = "; apply sigmoid first, or use binary_cross_entropy_with_logits"
-    for t, what, hint in (x, "probabilities", remedy), (target, "targets", ""):
-        if not bool(((t.array >= 0) & (t.array <= 1)).all()):
-            low, high = t.array.min(), t.array.max()
-            raise ValueError(f"{name}: expected {what} from 0 to 1, got {low} … {high}{hint}")
+    noted(_check_probabilities, name, x.array, target.array)
     return _reduced(name, _weighted(name, _bce(x, target), weight), reduction)
 
 
@@ -162,8 +167,15 @@ def nll_loss(log_probs, target, weight=None, *, ignore_index=-100, reduction="me
     return _reduced("nll_loss", losses, reduction, weights)
 
 
+def _check_classes(labels, target, classes):
+    if labels.size and not bool(((labels >= 0) & (labels < classes)).all()):
+        raise ValueError(
+            f"nll_loss: labels must lie in 0 … {classes - 1}, got {target.min()} … {target.max()}"
+        )
+
+
 def _negative_log_likelihoods(log_probs, target, weight, ignore_index):
-    """For each target −w·log p, 0 where it is ignored, and w; None for w where all are 1."""
+    """For each target −w·log p, 0 where it is ignored, and w."""
     if log_probs.ndim < 2 or log_probs.shape[:1] + log_probs.shape[2:] != target.shape:
         raise ValueError(
             f"nll_loss: expected (N, C, ...) and labels (N, ...), got {log_probs.shape} and "
@@ -173,14 +185,8 @@ def _negative_log_likelihoods(log_probs, target, weight, ignore_index):
     weight = _per_class("nll_loss", weight, classes)
     ignored = target == ignore_index
     labels = where(ignored, 0, target)
-    if labels.numel() and not bool(((labels >= 0).array & (labels < classes).array).all()):
-        raise ValueError(
-            f"nll_loss: labels must lie in 0 … {classes - 1}, got {target.array.min()} … "
-            f"{target.array.max()}"
-        )
+    noted(_check_classes, labels.array, target.array, classes)
     losses = -log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
-    if weight is None and not bool(ignored.array.any()):
-        return losses, None
     weights = (~ignored).to(losses.dtype)
     weights = weights if weight is None else weights * weight[labels]
     return where(ignored, 0.0, losses * weights), weights  # also where a loss is infinite

@@ -7,6 +7,7 @@ import math
 
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
+from ..backend.device import new_zeros
 from .reduce import axes_of, axis_of
 
 _reshape = Op(
@@ -263,7 +264,7 @@ _diagonal = Op(
 
 
 def _spread_on_diagonal(xp, x, *, shape, offset):
-    out = xp.zeros(x.shape[:-1] + shape, x.dtype)
+    out = new_zeros(x, x.shape[:-1] + shape)
     places = xp.arange(x.shape[-1])
     out[..., places + max(-offset, 0), places + max(offset, 0)] = x
     return out

@@ -10,6 +10,7 @@ from numbers import Number
 from ..autograd import Tensor, enable_grad
 from ..autograd.tensor import as_array
 from ..backend.device import array_module, is_array, kernels
+from ..backend.recording import noted
 
 
 class Optimizer:
@@ -111,24 +112,25 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        update, states, writer = self.update, self.state, self._writer
+        states, writer = self.state, self._writer
         for group in self.param_groups:
-            climb = group.get("maximize")
             for p in group["params"]:
                 grad = p.grad
                 if grad is None:
                     continue
-                state = states.get(p)
-                if state is None:
-                    state = states[p] = self.initial_state(p, group)
-                param, grad = p.array, grad.array
-                if grad.dtype is not param.dtype:
-                    grad = grad.astype(param.dtype)
-                if climb:
-                    grad = -grad
-                update(param, grad, state, group, self._room_like(param))
+                if p not in states:
+                    states[p] = self.initial_state(p, group)
+                # As a whole: its numbers, such as the rate and the step's, are others each time.
+                noted(self._descend, p, grad.array, group)
                 p.mark_written(writer)
         return loss
+
+    def _descend(self, p, grad, group):
+        param = p.array
+        if grad.dtype is not param.dtype:
+            grad = grad.astype(param.dtype)
+        grad = -grad if group.get("maximize") else grad
+        self.update(param, grad, self.state[p], group, self._room_like(param))
 
     def _room_like(self, array):
         """Room for intermediate results, shared by all parameters of one shape and dtype."""

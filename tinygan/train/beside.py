@@ -11,6 +11,7 @@ def beside(twin: System, options) -> System:
     loader = data.Loader(dataset(options), options.batch_size)
     falling = schedules(twin, options.schedule, options.steps)
     averages = [optim.EMA(twin.modules[k], options.ema) for k in twin.sampled if options.ema]
+    twin.capture()
     for _ in range(options.steps):
         twin.step(next(loader))
         for average in averages:

@@ -63,12 +63,13 @@ class Trainer:
     """Trains a system for a number of steps; `about` is what checkpoints tell of the run besides.
 
     `ema` is the decay of the average weights that samples are made with; 0 for none. `schedule`
-    names how the learning rates fall.
+    names how the learning rates fall. A step is `captured` where that gives the same bits.
     """
 
     def __init__(
         self, system: System, loader, folder: RunFolder, steps: int, callbacks=(), *,
         ema: float = 0.0, schedule: str = "constant", keep: int = 3, about: dict | None = None,
+        captured: bool = True,
     ):  # fmt: skip
         self.system, self.loader, self.folder = system, loader, folder
         self.steps, self.callbacks, self.keep = steps, list(callbacks), keep
@@ -78,6 +79,8 @@ class Trainer:
         sampled = {name: system.modules[name] for name in system.sampled} if ema else {}
         self.average = {name: optim.EMA(module, ema) for name, module in sampled.items()}
         self.schedules = schedules(system, schedule, steps)
+        if captured:
+            system.capture(tell=self.say)
         self.healthy = None  # a state from the last steps that had finite losses and weights
 
     # -- one step ----------------------------------------------------------------------------------

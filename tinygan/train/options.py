@@ -9,7 +9,7 @@ from .. import data
 
 CHANGEABLE = {
     "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
-    "score", "score_every", "tensorboard", "caption",
+    "score", "score_every", "tensorboard", "caption", "capture",
 }  # fmt: skip
 _UNSET = object()
 
@@ -88,6 +88,11 @@ def _training(group):
     group.add_argument(
         "--threads", type=_threads, metavar="N", help="on the CPU (default: all cores)"
     )
+    group.add_argument(
+        "--capture", choices=("auto", "off"), default="auto",
+        help="record a step once and replay it without Python, where that gives the same bits; "
+        "off: run every step as it is written (default %(default)s)",
+    )  # fmt: skip
 
 
 def _run(group):

@@ -178,6 +178,7 @@ def _trainer(system, loader, folder, settings, score, watching):
     return Trainer(
         system, loader, folder, options.steps, callbacks,
         ema=options.ema, schedule=options.schedule, keep=options.keep, about=about,
+        captured=options.capture == "auto",
     )  # fmt: skip
 
 

@@ -52,10 +52,15 @@ class use_path(Block):
         return self.path
 
 
+def forced_path() -> str:
+    """What `use_path` or TINYGAN_CONV asks for, else "auto"."""
+    return _forced.path or os.environ.get("TINYGAN_CONV") or "auto"
+
+
 def chosen_path(x_shape, weight_shape, stride, padding, dilation, groups, dtype) -> str:
     """The path for x (N, C, H, W) and weight (O, C / groups, kh, kw): "direct", "winograd2" or
     "winograd4"."""
-    path = _forced.path or os.environ.get("TINYGAN_CONV") or "auto"
+    path = forced_path()
     if path not in PATHS:
         raise ValueError(f"TINYGAN_CONV: expected one of {', '.join(PATHS)}, got {path!r}")
     if path == "direct" or dtype != np.float32:

@@ -26,7 +26,7 @@ from .workspace import scratch
 
 __all__ = ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d_gradients"]
 
-_PIECE_BYTES = 1 << 20  # of the matrix of windows made at a time
+_PIECE_BYTES = 1 << 19  # of the matrix of windows made at a time
 
 
 def conv2d(x, weight, stride, padding, dilation, groups):
@@ -34,7 +34,7 @@ def conv2d(x, weight, stride, padding, dilation, groups):
     O, *kernel_size, _ = weight.shape
     N, H, W, _ = x.shape
     oh, ow = output_size((H, W), kernel_size, stride, padding, dilation)
-    y = np.empty((N, oh, ow, O), x.dtype)
+    y = np.empty((N, oh, ow, O), x.dtype, like=x)
     if x.size == 0 or y.size == 0 or weight.size == 0:
         y.fill(0)
         return y
@@ -66,7 +66,7 @@ def conv2d_input_grad(g, weight, input_size, stride, padding, dilation, groups):
     N, oh, ow, _ = g.shape
     C = weight.shape[3] * groups
     H, W = input_size
-    dx = np.empty((N, H, W, C), g.dtype)
+    dx = np.empty((N, H, W, C), g.dtype, like=g)
     if g.size == 0 or dx.size == 0:
         dx.fill(0)
         return dx
@@ -98,7 +98,7 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups, als
     `also(piece, columns)` for every piece of the batch while its windows are in the cache."""
     N, H, W, C = x.shape
     _, oh, ow, O = g.shape
-    dw = np.empty((O, *kernel_size, C // groups), x.dtype)
+    dw = np.empty((O, *kernel_size, C // groups), x.dtype, like=x)
     if x.size == 0 or g.size == 0:
         dw.fill(0)
         return dw
@@ -141,8 +141,8 @@ def conv_transpose2d_gradients(y, weight, g, stride, padding, dilation, groups):
     one_product = _is_one_product(g.shape[1:3], kernel_size, stride, padding, groups)
     if one_product or not _few_channels(kernel_size[1], C, groups) or 0 in (y.size, g.size):
         dy = conv2d(g, weight, *rest)[:, : y.shape[1], : y.shape[2]]
-        return np.ascontiguousarray(dy), conv2d_weight_grad(g, y, kernel_size, *rest)
-    dy, w = np.empty(y.shape, y.dtype), _group_matrices(weight, groups).transpose(0, 2, 1)
+        return np.ascontiguousarray(dy, like=dy), conv2d_weight_grad(g, y, kernel_size, *rest)
+    dy, w = np.empty(y.shape, y.dtype, like=y), _group_matrices(weight, groups).transpose(0, 2, 1)
 
     def write_dy(piece: Piece, columns) -> None:
         matmul_tall(columns, w, _group_rows(dy, piece, groups))

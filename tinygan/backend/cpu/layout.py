@@ -32,7 +32,7 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     view = x.transpose(0, 2, 3, 1)
     if view.flags.c_contiguous:
         return view
-    result = np.empty(view.shape, view.dtype)
+    result = np.empty(view.shape, view.dtype, like=view)
     chunk = max(1, -(-len(view) // get_num_threads()), _COPIED * len(view) // max(1, view.size))
 
     def copy(start: int, stop: int) -> None:
@@ -138,4 +138,4 @@ def windows(x: np.ndarray, rows: int, columns: int, kernel_size, stride, dilatio
     n, h, w, c = x.strides
     shape = (x.shape[0], rows, columns, *kernel_size, x.shape[3])
     strides = (n, h * stride[0], w * stride[1], h * dilation[0], w * dilation[1], c)
-    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+    return np.lib.stride_tricks.as_strided(x, shape, strides, subok=True, writeable=False)

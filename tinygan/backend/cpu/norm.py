@@ -23,6 +23,7 @@ and the vector is repeated.
 import numpy as np
 
 from .. import portable
+from ..recording import noted
 from .activation import leaky_relu_piece, mask_gradient_piece
 from .layout import channels_last
 from .pieces import shared
@@ -61,7 +62,7 @@ def standardize_given(x, weight, bias, mean, rstd, slope=None):
 
 def _scaled(rows, scale, shift, slope):
     """scale·x + shift per set and channel, or LeakyReLU of it."""
-    out, (scale, shift) = np.empty(rows.shape, rows.dtype), _repeated(rows, scale, shift)
+    out, (scale, shift) = np.empty_like(rows), _repeated(rows, scale, shift)
 
     def apply(b, part):
         piece = np.multiply(rows[b, part], scale[b], out=out[b, part])
@@ -80,7 +81,7 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope
         return portable.standardize_gradient(g, x, weight, mean, rstd, dims, needed, out, slope)
     sets, channels = len(rows), x.shape[1]
     pixels = x.size // (sets * channels)
-    grads, dx = _last(g).reshape(rows.shape), np.empty(rows.shape, x.dtype)
+    grads, dx = _last(g).reshape(rows.shape), np.empty_like(rows)
     results = None if slope is None else _last(out).reshape(rows.shape)
     mean, rstd = mean.reshape(sets, channels), rstd.reshape(sets, channels)
     sums, products = _gradient_sums(grads, rows, mean, rstd, results, slope, dx)
@@ -119,15 +120,16 @@ def _pixel_rows(x, dims):
 
 def _repeated(rows, *vectors):
     """Vectors per channel (B, C), each repeated to the length of a row."""
-    vectors = np.array(vectors, rows.dtype)[:, :, None]
-    count, sets, _, channels = vectors.shape
-    repeated = np.empty((count, sets, rows.shape[2] // channels, channels), rows.dtype)
-    repeated[...] = vectors
-    return repeated.reshape(count, sets, -1)
+    sets, channels = vectors[0].shape
+    shape = (len(vectors), sets, rows.shape[2] // channels, channels)
+    repeated = np.empty(shape, rows.dtype, like=rows)
+    for target, vector in zip(repeated, vectors):
+        target[...] = vector[:, None]
+    return repeated.reshape(len(vectors), sets, -1)
 
 
 def _last(x):
-    return channels_last(x) if x.ndim == 4 else np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    return channels_last(x) if x.ndim == 4 else np.ascontiguousarray(np.moveaxis(x, 1, -1), like=x)
 
 
 def _as_images(rows, like):
@@ -180,7 +182,7 @@ def _statistics(rows, channels):
     """Mean and variance per set and channel, in float64."""
     sets, pixels, width = rows.shape
     length, count = _pieces_of(rows.shape)
-    sums = np.empty((2, sets, count, width), rows.dtype)
+    sums = np.empty((2, sets, count, width), rows.dtype, like=rows)
 
     def measure(b, part):
         piece, k = rows[b, part], part.start // length
@@ -190,14 +192,15 @@ def _statistics(rows, channels):
     _for_pieces(rows.shape, measure)
     mean, square = _per_channel(sums, channels) / (pixels * (width // channels))
     var = square - mean * mean
-    if not (mean * mean <= _SAFE * var).all():
-        return _careful_statistics(rows, channels)
+    noted(_measure_with_care, rows, mean, var)
     return mean, var
 
 
-def _careful_statistics(rows, channels):
-    """Mean and variance, each piece about its own mean, then joined."""
-    sets, length_of_all, width = rows.shape
+def _measure_with_care(rows, mean, var):
+    """Mean and variance once more where a mean is large, each piece about its own, then joined."""
+    if (mean * mean <= _SAFE * var).all():
+        return
+    (sets, length_of_all, width), channels = rows.shape, mean.shape[1]
     length, count = _pieces_of(rows.shape)
     means, squares = np.empty((2, sets, count, width))
 
@@ -211,9 +214,8 @@ def _careful_statistics(rows, channels):
     sizes = np.minimum(length, length_of_all - length * np.arange(count))
     sizes = np.repeat(sizes, width // channels)[:, None]
     means, squares = (a.reshape(sets, -1, channels) for a in (means, squares))
-    mean = (means * sizes).sum(1) / sizes.sum()
-    var = (squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / sizes.sum()
-    return mean, var
+    mean[...] = (means * sizes).sum(1) / sizes.sum()
+    var[...] = (squares.sum(1) + (sizes * np.square(means - mean[:, None])).sum(1)) / sizes.sum()
 
 
 def _gradient_sums(grads, rows, mean, rstd, results, slope, masked):
@@ -221,21 +223,35 @@ def _gradient_sums(grads, rows, mean, rstd, results, slope, masked):
     is left in `masked`.
     """
     sets, _, width = rows.shape
-    channels = mean.shape[1]
     length, count = _pieces_of(rows.shape)
-    sums = np.empty((2, sets, count, width), rows.dtype)
-    centred = not (np.square(mean * rstd) <= _SAFE).all()
-    centre = _repeated(rows, mean)[0] if centred else None
+    parts = np.empty((2, sets, count, width), rows.dtype, like=rows)
 
     def measure(b, part):
         g, x, k = grads[b, part], rows[b, part], part.start // length
         if results is not None:
             g = mask_gradient_piece(masked[b, part], g, results[b, part], slope)
-        np.matmul(_ones(g), g, out=sums[0, b, k])
-        if centred:
-            x = np.subtract(x, centre[b], out=_like(g, "norm term"))
-        np.einsum("ij,ij->j", x, g, out=sums[1, b, k])
+        np.matmul(_ones(g), g, out=parts[0, b, k])
+        np.einsum("ij,ij->j", x, g, out=parts[1, b, k])
 
     _for_pieces(rows.shape, measure)
-    sums, products = _per_channel(sums, channels).astype(rows.dtype)
-    return sums, products if centred else products - mean * sums
+    sums, products = _per_channel(parts, mean.shape[1]).astype(rows.dtype)
+    products = products - mean * sums  # Σ g·(x − μ) = Σ g·x − μ Σ g
+    noted(_sum_with_care, products, grads if results is None else masked, rows, mean, rstd)
+    return sums, products
+
+
+def _sum_with_care(products, grads, rows, mean, rstd):
+    """Σ g·(x − μ) once more, where a mean is so large that a difference of sums loses digits."""
+    if (np.square(mean * rstd) <= _SAFE).all():
+        return
+    sets, _, width = rows.shape
+    length, count = _pieces_of(rows.shape)
+    parts, (centre,) = np.empty((1, sets, count, width), rows.dtype), _repeated(rows, mean)
+
+    def measure(b, part):
+        g, x = grads[b, part], rows[b, part]
+        x = np.subtract(x, centre[b], out=_like(g, "norm term"))
+        np.einsum("ij,ij->j", x, g, out=parts[0, b, part.start // length])
+
+    _for_pieces(rows.shape, measure)
+    products[...] = _per_channel(parts, mean.shape[1])[0]

@@ -10,15 +10,20 @@ mostly wait for each other. Large pieces then, in the last cache rather than the
 
 import numpy as np
 
+from ..recording import recording
+from .helpers import helpers_wanted
 from .threads import get_num_threads, parallel_for
 
 PIECE = 1 << 17  # elements: half a MiB of float32
 _TINY = 1 << 12  # elements that are done before their layout has been looked at
 _WORTH_WAKING = 1 << 22  # element operations; about half a millisecond
+_WORTH_HELP = 1 << 19  # a helper process is awake already
 
 
 def shared(operations: int) -> bool:
-    """Is this much elementwise work worth waking another thread?"""
+    """Is this much elementwise work worth waking another thread, or a helper of a program?"""
+    if recording.recorder is not None and helpers_wanted():
+        return operations >= _WORTH_HELP
     return operations >= _WORTH_WAKING
 
 
@@ -47,12 +52,14 @@ def in_pieces(function, *arrays, passes=1) -> bool:
 def new_in_pieces(function, *arrays, passes=1):
     """A new array like the first, filled by `function(out, *arrays)` in pieces."""
     out = np.empty_like(arrays[0])
-    if out.size <= _TINY or (out.size <= PIECE and all(a.flags.c_contiguous for a in arrays)):
+    whole = out.size <= PIECE and not shared(out.size * passes)
+    if out.size <= _TINY or (whole and all(a.flags.c_contiguous for a in arrays)):
         function(out, *arrays)
         return out
     if not in_pieces(function, out, *arrays, passes=passes):
-        out = np.empty(out.shape, out.dtype)
-        in_pieces(function, out, *(np.ascontiguousarray(a) for a in arrays), passes=passes)
+        out = np.empty(out.shape, out.dtype, like=out)
+        ordered = (np.ascontiguousarray(a, like=a) for a in arrays)
+        in_pieces(function, out, *ordered, passes=passes)
     return out
 
 

@@ -21,7 +21,7 @@ def matmul(x, y):
     if work <= _ALONE:
         return portable.matmul(x, y)
     if work > _SMALL and x.ndim == y.ndim == 2:
-        return gemm.matmul(x, y, np.empty((x.shape[0], y.shape[1]), np.result_type(x, y)))
+        return gemm.matmul(x, y, np.empty((x.shape[0], y.shape[1]), np.result_type(x, y), like=x))
     return single_threaded_blas(portable.matmul, x, y)
 
 
@@ -32,7 +32,7 @@ def linear_gradients(x, weight, g):
         return _all_gradients(x, weight, g)
     if work <= _SMALL:
         return single_threaded_blas(_all_gradients, x, weight, g)
-    dx, dw = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
+    dx, dw = np.empty(x.shape, x.dtype, like=x), np.empty(weight.shape, x.dtype, like=x)
     threads = threads_for(work)
     loops = gemm.matmul_loop(g, weight, dx, threads), gemm.matmul_loop(g.T, x, dw, threads)
     parallel_loops(*loops)

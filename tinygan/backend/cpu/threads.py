@@ -31,10 +31,14 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from ..recording import recording
+
 __all__ = [
     "Loop",
     "get_num_threads",
+    "inside_of_loops",
     "numpy_blas",
+    "outside_of_loops",
     "parallel_for",
     "parallel_loops",
     "set_num_threads",
@@ -158,9 +162,11 @@ def single_threaded_blas(function: Callable, *arguments):
     That a thread is inside is noted in a context that ends with the call, whatever ends it."""
     if _inside.get():
         return function(*arguments)
+    if threading.get_ident() in _blas_limit.wanted_by:  # in `outside_of_loops`
+        return copy_context().run(_call_inside, True, function, arguments)
     try:
         _blas_limit.begin()
-        result = copy_context().run(_call_inside, function, arguments)
+        result = copy_context().run(_call_inside, True, function, arguments)
         _blas_limit.end()
     except BaseException:
         _blas_limit.end()
@@ -168,8 +174,18 @@ def single_threaded_blas(function: Callable, *arguments):
     return result
 
 
-def _call_inside(function, arguments):
-    _inside.set(True)
+def inside_of_loops() -> bool:
+    """Is the calling thread at a piece of a loop, or where its loops stay on it?"""
+    return _inside.get()
+
+
+def outside_of_loops(function: Callable, *arguments):
+    """The function's result; its loops may wake other threads, although a program is under way."""
+    return copy_context().run(_call_inside, False, function, arguments)
+
+
+def _call_inside(inside, function, arguments):
+    _inside.set(inside)
     return function(*arguments)
 
 
@@ -195,6 +211,9 @@ class Loop:
     def wait(self) -> None:
         """Return when the loop is over; for the pieces of later loops that need what this one
         makes."""
+        if recording.recorder is not None:
+            recording.recorder.wait(self)
+            return
         self._wait()
         if self.failed:
             raise LoopFailed("a loop that this one depends on has failed")
@@ -203,6 +222,11 @@ class Loop:
         while not self.over:
             self.woken.get()
             self.woken.put(None)  # for the next one that waits
+
+    def run_here(self) -> None:
+        """All of it on the calling thread."""
+        self._work()
+        self._leave("caller")
 
     def _work(self) -> None:
         for start in self.starts:
@@ -231,8 +255,7 @@ class Loop:
 def _work_through(loops: tuple[Loop, ...]) -> None:
     """The caller's part."""
     for loop in loops:
-        loop._work()
-        loop._leave("caller")
+        loop.run_here()
 
 
 def _help(loops: tuple[Loop, ...]) -> None:
@@ -304,7 +327,9 @@ def parallel_loops(*loops: Loop) -> None:
     pieces = max(-(-loop.n // loop.chunk) for loop in loops)
     if pieces <= 0:
         return
-    if _inside.get():
+    if recording.recorder is not None:
+        single_threaded_blas(recording.recorder.loops, loops)
+    elif _inside.get():
         _work_through(loops)
     else:
         single_threaded_blas(_share, loops, min(_num_threads, pieces) - 1)

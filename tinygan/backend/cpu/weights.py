@@ -6,12 +6,16 @@ once more for the next batch. Reading a weight takes a tenth of the time that tr
 so U is kept together with a copy of the weight that it was made from. Whatever happens to a weight,
 and whoever writes to it, U is used again only for those slabs that are bit for bit the same. A very
 large U, which only large batches are worth, is made anew each time.
+
+A recorded program cannot compare and choose. But its recorder knows when a weight is written to,
+and so U is made once for all uses between two writes, however large it is.
 """
 
 from contextlib import contextmanager
 
 import numpy as np
 
+from ..recording import recording
 from .gemm import matmul_wide
 from .layout import slab_length
 from .threads import Loop
@@ -31,31 +35,39 @@ def transformed_weight(weight, tiles, threads: int, transposed: bool):
 
     It is laid aside for the next caller when the block ends.
     """
+    name = (weight.__array_interface__["data"][0], weight.shape, tiles.m, tiles.s, transposed)
+    recorder = recording.recorder
+    if recorder is not None:
+        made = recorder.recall(weight, name)
+        made_now = made or _Transformed(weight, tiles, transposed, own=True)
+        yield made_now.u, Loop(None, 0) if made else made_now.loop(weight, threads)
+        recorder.remember(weight, name, made_now)
+        return
     if tiles.n**2 * tiles.s**2 * weight.shape[0] * weight.shape[3] * 4 > _LARGEST:
-        passing = _Transformed(weight, tiles, transposed, kept=False)
+        passing = _Transformed(weight, tiles, transposed)
         yield passing.u, passing.loop(weight, threads)
         return
     owner = weight if weight.base is None else weight.base
-    name = (weight.__array_interface__["data"][0], weight.shape, tiles.m, tiles.s, transposed)
-    kept = take(owner, name) or _Transformed(weight, tiles, transposed, kept=True)
+    kept = take(owner, name) or _Transformed(weight, tiles, transposed, own=True, compared=True)
     yield kept.u, kept.loop(weight, threads)
     kept.fresh = False
     keep(owner, name, kept, kept.flat.nbytes + kept.seen.nbytes)
 
 
 class _Transformed:
-    """U of one weight, and, if it is kept, the weight that it was made from."""
+    """U of one weight, in memory of its `own` or in scratch memory; and, if it is to be `compared`,
+    the weight that it was made from."""
 
-    def __init__(self, weight, tiles, transposed: bool, kept: bool):
+    def __init__(self, weight, tiles, transposed: bool, own=False, compared=False):
         self.tiles, self.transposed, self.fresh = tiles, transposed, True
         O, C = weight.shape[0], weight.shape[3]
         K, indices = tiles.s**2 * C, tiles.n**2
-        if kept:  # with rows as in `scratch_matrix`
-            self.flat = np.empty((indices, O * K + 16), np.float32)[:, : O * K]
+        if own:  # with rows as in `scratch_matrix`
+            self.flat = np.empty((indices, O * K + 16), np.float32, like=weight)[:, : O * K]
         else:
             self.flat = scratch_matrix("U", indices, O * K)
         self.u = self.flat.reshape(-1, K, O) if transposed else self.flat.reshape(-1, O, K)
-        self.seen = np.empty(self._taps(weight).shape, np.float32) if kept else None
+        self.seen = np.empty(self._taps(weight).shape, np.float32) if compared else None
 
     def _taps(self, weight):
         """The weight as (O, r, s, r, s, C): tap, phase, tap, phase."""

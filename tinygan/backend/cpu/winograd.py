@@ -40,10 +40,10 @@ __all__ = [
     "conv_transpose2d_gradients",
 ]  # fmt: skip
 
-_TRANSFORM_BYTES = 2 << 20  # transformed at a time
-_PRODUCT_BYTES = 8 << 20  # multiplied at a time
+_TRANSFORM_BYTES = 1 << 19  # transformed at a time
+_PRODUCT_BYTES = 2 << 20  # multiplied at a time
 _BATCH_BYTES = 96 << 20  # kept for a weight gradient
-_SHARE_BYTES = 4 << 20  # each thread's own sum of products, for a weight gradient
+_SHARE_BYTES = 2 << 20  # each thread's own sum of products, for a weight gradient
 
 
 class _Tiles:
@@ -98,7 +98,7 @@ class _Tiles:
             strides = (s * row, s * pixel, image, s * m * row, s * m * pixel, row, pixel, channel)
             d = scratch_matrix("gathered", n * n, here.stop - here.start)
             shape = (n, n, images, rows, self.tw, s, s, C)
-            d.reshape(shape)[...] = as_strided(padded, shape, strides)
+            d.reshape(shape)[...] = as_strided(padded, shape, strides, subok=True)
             matmul_wide(self.B.T, d, v[:, here])
 
     def transform_output(self, dy, piece: Piece, q) -> None:
@@ -117,7 +117,7 @@ def conv2d(x, weight, stride, padding, m):
     """x (N, H, W, C), weight (O, k, k, C) -> y (N, oh, ow, O)."""
     size = output_size(x.shape[1:3], weight.shape[1:3], stride, padding, (1, 1))
     tiles, K, O = _tiles_of(weight, stride, size, m)
-    N, y = len(x), np.empty((len(x), *size, O), x.dtype)
+    N, y = len(x), np.empty((len(x), *size, O), x.dtype, like=x)
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
@@ -167,7 +167,7 @@ def _place_tiles(outputs, y, piece: Piece, tiles: _Tiles) -> None:
 def conv2d_input_grad(g, weight, input_size, stride, padding, m):
     """g (N, oh, ow, O), weight (O, k, k, C), input_size (H, W) -> dx (N, H, W, C)."""
     tiles, K, O = _tiles_of(weight, stride, g.shape[1:3], m)
-    N, dx = len(g), np.empty((len(g), *input_size, weight.shape[3]), g.dtype)
+    N, dx = len(g), np.empty((len(g), *input_size, weight.shape[3]), g.dtype, like=g)
     pieces = tiles.cut(N, K, O)
 
     def work(start: int, stop: int) -> None:
@@ -226,7 +226,7 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
     for i in (0, m):  # a patch covers its own tile and begins the next one
         for j in (0, m):
             source = patches[:, :, i : i + m, :, :, j : j + m]
-            there = as_strided(padded[:, s * i :, s * j :], source.shape, strides)
+            there = as_strided(padded[:, s * i :, s * j :], source.shape, strides, subok=True)
             if i == j == 0:
                 there[...] = source
             else:
@@ -239,7 +239,7 @@ def _add_patches(products, dx, piece: Piece, reached: Piece, padding, tiles: _Ti
 
 def conv2d_weight_grad(x, g, kernel_size, stride, padding, m):
     """x (N, H, W, C), g (N, oh, ow, O) -> dw (O, k, k, C)."""
-    dw = np.empty((g.shape[3], *kernel_size, x.shape[3]), x.dtype)
+    dw = np.empty((g.shape[3], *kernel_size, x.shape[3]), x.dtype, like=x)
     tiles, _, _ = _tiles_of(dw, stride, g.shape[1:3], m)
     _weight_grad(x, g, dw, padding, tiles)
     return dw
@@ -248,7 +248,8 @@ def conv2d_weight_grad(x, g, kernel_size, stride, padding, m):
 def conv2d_gradients(x, weight, g, stride, padding, m):
     """dx and dw of y = conv2d(x, weight), g being the gradient of y: both need Q = A g."""
     tiles, K, O = _tiles_of(weight, stride, g.shape[1:3], m)
-    dx, dw = np.empty(x.shape, x.dtype), np.empty(weight.shape, x.dtype)
+    dx = np.empty(x.shape, x.dtype, like=x)
+    dw = np.empty(weight.shape, x.dtype, like=x)
 
     def write_dx(piece: Piece, v, q) -> None:
         if tiles.reaching(piece) != piece:
@@ -266,7 +267,8 @@ def conv_transpose2d_gradients(y, weight, g, stride, padding, m):
     """dy and dw of x = conv2d_input_grad(y, weight), g being the gradient of x: both need
     V = B^T g."""
     tiles, K, O = _tiles_of(weight, stride, y.shape[1:3], m)
-    dy, dw = np.empty(y.shape, y.dtype), np.empty(weight.shape, y.dtype)
+    dy = np.empty(y.shape, y.dtype, like=y)
+    dw = np.empty(weight.shape, y.dtype, like=y)
 
     def write_dy(piece: Piece, v, q) -> None:
         ready.wait()

@@ -27,6 +27,8 @@ from functools import partial
 
 import numpy as np
 
+from ..recording import recording
+
 __all__ = [
     "clear_workspace",
     "keep",
@@ -64,6 +66,8 @@ _shelf = _Shelf()
 def scratch(name: str, shape: tuple[int, ...], dtype) -> np.ndarray:
     """An uninitialised array of this thread, in memory kept under `name`, aligned to a cache
     line."""
+    if recording.recorder is not None:
+        return recording.recorder.scratch(name, shape, dtype)
     dtype = np.dtype(dtype)
     needed = math.prod(shape) * dtype.itemsize
     buffers = _shelf.buffers
