@@ -87,7 +87,7 @@ SLIPS = [
     ),
     *slips(
         "optim/optimizer.py", SAVED + " tests/test_equations.py -k 'optimisers or optimizer or saved or state or parameter or groups'",
-        ("climbs downwards", "                if climb:\n                    grad = -grad", "                if climb:\n                    grad = grad"),
+        ("climbs downwards", "grad = -grad if group.get(\"maximize\") else grad", "grad = grad"),
         ("parameters without gradient move", "                if grad is None:\n                    continue", "                if grad is None:\n                    grad = p.zeros_like()"),
         ("a loaded state is shared", "                like.array[...] = array\n                restored[key] = like", "                restored[key] = Tensor(array)"),
         ("settings are not loaded", "            group.update({k: _plain(v) for k, v in old.items() if k in known})", "            pass"),

@@ -1,0 +1,146 @@
+"""A captured function, and the kinds of calls that it knows."""
+
+import functools
+import warnings
+
+from ..autograd import is_grad_enabled, profile
+from ..autograd.mode import mode
+from ..backend.cpu import get_num_threads
+from ..backend.cpu.conv import forced_path
+from ..backend.recording import recording
+from .forms import form_of
+from .picture import draw
+from .recorded import Recorded
+
+_WARM_UP = 1  # calls before one is recorded: what is made in the first step must be there
+_ATTEMPTS = 4  # recordings of one kind of call, and one more for each ten replays
+_KINDS = 16
+
+
+class CaptureWarning(UserWarning):
+    """A step stays as it is, and why."""
+
+
+def capture(function, tell=None):
+    """The function, recorded in its second call, checked in its third, replayed from then on.
+
+    It may take tensors, arrays, numbers and what holds them; so may what it returns. All else that
+    it does to Python's world (a counter, a list that grows) happens only while it is not replayed.
+    `tell` is given the line that says why a function stays as it is; without it that is a warning.
+
+    >>> from tinygan import nn, optim, randn
+    >>> net = nn.Linear(2, 1)
+    >>> optimizer = optim.Adam(net.parameters())
+    >>> def step(x):
+    ...     optimizer.zero_grad()
+    ...     loss = net(x).square().mean()
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> step = capture(step)
+    >>> losses = [step(randn(8, 2)).item() for _ in range(5)]
+    >>> step.programs, step.problem
+    (1, None)
+    """
+    return Captured(function, tell or _warn)
+
+
+def _warn(text):
+    warnings.warn(text, CaptureWarning, stacklevel=5)
+
+
+class Captured:
+    """A function and its programs, one for each kind of call. See `capture`."""
+
+    aside = True  # whom it tells of problems is not the function's business
+
+    def __init__(self, function, tell):
+        self.function, self.tell, self.kinds, self._crowded = function, tell, {}, None
+        functools.update_wrapper(self, function)
+
+    @property
+    def programs(self) -> int:
+        """How many programs are in use."""
+        return sum(kind.trusted for kind in self.kinds.values())
+
+    @property
+    def problem(self) -> str | None:
+        """Why some kind of call stays as it is; None where there is none."""
+        return next((k.problem for k in self.kinds.values() if k.problem), self._crowded)
+
+    def draw(self, path) -> None:
+        """Draw its first program: the calls in order, and the memory in use."""
+        programs = [kind.step.program for kind in self.kinds.values() if kind.trusted]
+        if not programs:
+            raise RuntimeError(f"draw: there is no program yet; {self.problem or 'call it thrice'}")
+        draw(programs[0], path)
+
+    def __call__(self, *arguments, **keywords):
+        profiled = all(isinstance(watcher, profile) for watcher in mode.watch)
+        if recording.recorder is not None or not profiled:  # a search for NaNs
+            return self.function(*arguments, **keywords)
+        arrays = []
+        form = form_of((arguments, keywords), arrays)
+        kind = self.kinds.get((form, is_grad_enabled(), get_num_threads(), forced_path()))
+        if kind is None:
+            if len(self.kinds) >= _KINDS:
+                self._crowded = f"it was called in more than {_KINDS} different ways"
+                return self.function(*arguments, **keywords)
+            kind = _Kind(self.function, self.tell)
+            self.kinds[form, is_grad_enabled(), get_num_threads(), forced_path()] = kind
+        return kind((arguments, keywords), arrays)
+
+
+class _Kind:
+    """Calls of one form: eager at first, then recorded, then checked, then replayed."""
+
+    def __init__(self, function, tell):
+        self.function, self.tell = function, tell
+        self.calls, self.recordings, self.replays = 0, 0, 0
+        self.step, self.trusted, self.problem = None, False, None
+
+    def __call__(self, call, arrays):
+        if self.step is not None:
+            reason = self.step.out_of_date()
+            if reason is None and self.trusted:
+                self.replays += 1
+                return self.step.replay(arrays)
+            if mode.watch:  # what is new is not to be looked at
+                return self.function(*call[0], **call[1])
+            if reason is None:
+                return self._check(call, arrays)
+            self._drop(reason)
+        self.calls += 1
+        arguments, keywords = call
+        if self.problem is not None or self.calls <= _WARM_UP or mode.watch:
+            return self.function(*arguments, **keywords)
+        self.recordings += 1
+        step = Recorded(self.function)
+        result = step.record(call, arrays)
+        if step.problem is None:
+            self.step = step
+        else:
+            self._drop(step.problem, for_ever=True)
+        return result
+
+    def _check(self, call, arrays):
+        """The call, made by the program and then again by the function."""
+        arguments, keywords = call
+        before = self.step.state()
+        replayed = self.step.replay(arrays)
+        after = self.step.state()
+        self.step.put_back(before)
+        result = self.function(*arguments, **keywords)
+        difference = self.step.difference(after, replayed, self.step.state(), result)
+        if difference is None:
+            self.trusted = True
+        else:
+            self._drop(difference)
+        return result
+
+    def _drop(self, reason, for_ever=False):
+        self.step, self.trusted = None, False
+        if for_ever or self.recordings >= _ATTEMPTS + self.replays // 10:
+            self.problem = reason
+            name = getattr(self.function, "__qualname__", repr(self.function))
+            self.tell(f"{name} is not captured, and runs as it is: {reason}")
