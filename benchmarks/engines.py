@@ -5,6 +5,8 @@ tinygan speaks PyTorch's dialect, so a model, a loss or a training step is the s
 what differs (making tensors, memory layout, threads) is what an engine here hides.
 """
 
+import shutil
+
 import numpy as np
 
 
@@ -13,6 +15,7 @@ class Tinygan:
 
     name = "tinygan"
     settings = ("captured", "eager")
+    compiles = False
 
     def __init__(self, device, threads, setting=settings[0]):
         import tinygan
@@ -70,6 +73,7 @@ class Torch:
         for layout in ("contiguous", "channels_last")
         for adam in ("default", "foreach", "fused")
     )
+    compiles = shutil.which("g++") is not None
 
     def __init__(self, device, threads, setting=settings[0]):
         import torch

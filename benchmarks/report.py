@@ -68,14 +68,15 @@ def markdown(table):
         + ", ".join(f"{name} {version}" for name, version in v.items())
         + ". Ratio = the peer's time ÷ tinygan's: above 1, tinygan is faster.",
         "",
-        "| row | ratio | spread | ms | peer ms | peak MB | peer MB | peer, in its best setting |",
-        "|---|---:|---|---:|---:|---:|---:|---|",
+        "| row | ratio | spread | ms | eager ms | peer ms | peak MB | peer MB "
+        "| peer, in its best setting |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---|",
     ]
     for r in table["rows"]:
         peaks = [f"{r[k]:.0f}" if r[k] else "" for k in ("tinygan_peak_mb", "peer_peak_mb")]
         lines.append(
             f"| {r['name']} | **{r['ratio']:.2f}** | {r['spread'][0]:.2f}–{r['spread'][1]:.2f} "
-            f"| {r['tinygan_ms']:.3f} "
+            f"| {r['tinygan_ms']:.3f} | {format(r['eager_ms'], '.3f') if 'eager_ms' in r else ''} "
             f"| {r['peer_ms']:.3f} | {peaks[0]} | {peaks[1]} | {r['peer']}: {r['peer_setting']} |"
         )
     return "\n".join(lines)

@@ -6,13 +6,15 @@
 Each row is written once (benchmarks/rows.py) and runs in both engines, each in a process of its
 own. The two take turns, so noise on the machine hits both; what counts is the median of the ratios
 of neighbouring turns, peer time ÷ tinygan time: above 1, tinygan is faster. PyTorch runs in
-whichever of its settings (memory format, Adam implementation) is fastest for the row. Before
-anything is timed both must compute the same numbers from the same weights and batches.
+whichever of its settings (memory format, Adam implementation, compiled or not) is fastest for the
+row; tinygan captures the step, as its trainings do. Before anything is timed both must compute the
+same numbers from the same weights and batches.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,8 @@ from .machine import machine
 from .process import HOME, ParityError, Worker
 from .report import growth, plot, print_table, result_row
 from .rows import ROWS
+
+NEVER_CAPTURED = ("layer",)  # kinds of rows
 
 
 def worker(engine, options, setting="captured"):
@@ -55,22 +59,47 @@ def check_parity(row, ours, peer):
 def measure_row(row, options):
     with worker("torch", options, "contiguous, default Adam") as trial:
         setting = trial.choose(row=row.name)
-    with worker("tinygan", options) as ours, worker("torch", options, setting) as peer:
+    with (
+        worker("tinygan", options) as ours,
+        worker("tinygan", options, "eager") as eager,
+        worker("torch", options, setting) as peer,
+    ):
         versions = ours.build(row=row.name), peer.build(row=row.name)
+        eager.build(row=row.name)
         check_parity(row, ours, peer)
-        for side in (ours, peer):
-            side.measure(repeats=2)
+        for side in (ours, eager, peer):
+            side.measure(repeats=5)
         slower = max(ours.measure(repeats=1), peer.measure(repeats=1))
         repeats, settle = max(1, int(0.1 / slower)), int(slower < 0.2)
         turns = max(5, min(options.turns, int(options.seconds / (2 * slower * (repeats + settle)))))
-        pairs = []
+        pairs, uncaptured = [], []
         for turn in range(turns):
             order = (ours, peer) if turn % 2 else (peer, ours)
             seconds = {side.engine: side.measure(repeats=repeats, settle=settle) for side in order}
             pairs.append((seconds["tinygan"], seconds["torch"]))
+            if row.kind not in NEVER_CAPTURED and turn % 2:
+                uncaptured.append(eager.measure(repeats=repeats, settle=settle))
         peaks = ours.peak_mb(), peer.peak_mb()
     result = result_row(row.name, pairs, "torch", setting, peaks)
+    if uncaptured:
+        result["eager_ms"] = round(1e3 * statistics.median(uncaptured), 4)
     return result | {"kind": row.kind, "images": row.images, "bar": row.bar}, versions
+
+
+def measure_threads(options):
+    """A captured step on all threads beside the same step on one: what a second core brings."""
+    with worker("tinygan", options) as ours:
+        options = argparse.Namespace(**{**vars(options), "threads": 1})
+        with worker("tinygan", options) as alone:
+            for side in (ours, alone):
+                side.build(row="dcgan32")
+                side.measure(repeats=5)
+            pairs = [
+                (ours.measure(repeats=2, settle=1), alone.measure(repeats=2, settle=1))
+                for _ in range(min(options.turns, 15))
+            ]
+    row = result_row("threads", pairs, "its own step", "dcgan32 on one thread")
+    return row | {"kind": "overhead", "bar": 1.6}
 
 
 def measure_import(options):
@@ -93,7 +122,7 @@ def main(arguments=None):
         prog="python -m benchmarks.speed", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
-    names = [*ROWS, *gmm.ROWS, *loop.ROWS, "import"]
+    names = [*ROWS, *gmm.ROWS, *loop.ROWS, "threads", "import"]
     parser.add_argument("--only", help=f"rows, separated by commas: {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
     parser.add_argument(
@@ -110,6 +139,8 @@ def main(arguments=None):
     for name in chosen:
         if name == "import":
             rows.append(measure_import(options))
+        elif name == "threads":
+            rows.append(measure_threads(options))
         elif name in loop.ROWS:
             rows.append(loop.measure_row(options))
         elif name in gmm.ROWS:
