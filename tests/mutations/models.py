@@ -31,7 +31,7 @@ SLIPS = [
         "models/wgan.py", GAMES,
         ("the critic's sign", "return f(fake).mean() - f(x).mean()", "return f(x).mean() - f(fake).mean()"),
         ("weights clipped above only", "p.clamp_(-self.clip, self.clip)", "p.clamp_(None, self.clip)"),
-        ("momentum in the critic", "return optim.RMSprop(parameters, lr=self.lr)", "return optim.Adam(parameters, lr=self.lr)"),
+        ("momentum in the critic", "return optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha)", "return optim.Adam(parameters, lr=self.lr)"),
     ),
     *slips(
         "models/wgan_gp.py", GAMES,
