@@ -588,6 +588,7 @@ class Convolutions(Pair):
 def test_pieces_are_recorded_as_pieces(two_threads, monkeypatch):
     """They are replayed by two threads, and by one inside another loop."""
     monkeypatch.setenv("TINYGAN_HELPERS", "threads")
+    team.dismiss()  # those of other tests
     pair = Convolutions()
     pair.both(6)
     assert len(pair.regions) > 5 and not team.pids

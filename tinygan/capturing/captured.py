@@ -1,16 +1,18 @@
 """A captured function, and the kinds of calls that it knows."""
 
 import functools
+import threading
 import warnings
 
 from ..autograd import is_grad_enabled, profile
 from ..autograd.mode import mode
-from ..backend.cpu import get_num_threads
+from ..backend.cpu import clear_workspace, get_num_threads
 from ..backend.cpu.conv import forced_path
+from ..backend.cpu.memory import give_back_freed_memory
 from ..backend.recording import recording
 from .forms import form_of
 from .picture import draw
-from .recorded import Recorded
+from .recorded import Recorded, bits
 
 _WARM_UP = 1  # calls before one is recorded: what is made in the first step must be there
 _ATTEMPTS = 4  # recordings of one kind of call, and one more for each ten replays
@@ -56,6 +58,7 @@ class Captured:
 
     def __init__(self, function, tell):
         self.function, self.tell, self.kinds, self._crowded = function, tell, {}, None
+        self._lock = threading.RLock()  # a program's memory is for one caller at a time
         functools.update_wrapper(self, function)
 
     @property
@@ -84,11 +87,14 @@ class Captured:
         kind = self.kinds.get((form, is_grad_enabled(), get_num_threads(), forced_path()))
         if kind is None:
             if len(self.kinds) >= _KINDS:
-                self._crowded = f"it was called in more than {_KINDS} different ways"
+                if self._crowded is None:
+                    self._crowded = f"it was called in more than {_KINDS} different ways"
+                    self.tell(_told(self.function, self._crowded))
                 return self.function(*arguments, **keywords)
             kind = _Kind(self.function, self.tell)
             self.kinds[form, is_grad_enabled(), get_num_threads(), forced_path()] = kind
-        return kind((arguments, keywords), arrays)
+        with self._lock:
+            return kind((arguments, keywords), arrays)
 
 
 class _Kind:
@@ -115,6 +121,8 @@ class _Kind:
         if self.problem is not None or self.calls <= _WARM_UP or mode.watch:
             return self.function(*arguments, **keywords)
         self.recordings += 1
+        clear_workspace()  # what the eager calls used, and the program will not
+        give_back_freed_memory()
         step = Recorded(self.function)
         result = step.record(call, arrays)
         if step.problem is None:
@@ -126,12 +134,16 @@ class _Kind:
     def _check(self, call, arrays):
         """The call, made by the program and then again by the function."""
         arguments, keywords = call
-        before = self.step.state()
+        before = self.step.state(lambda array: array.copy(order="K"))
         replayed = self.step.replay(arrays)
-        after = self.step.state()
+        after = self.step.state(bits)
         self.step.put_back(before)
+        del before
+        self.step.program.arena.forget()  # so that both ways together take no more than one
         result = self.function(*arguments, **keywords)
-        difference = self.step.difference(after, replayed, self.step.state(), result)
+        difference = self.step.difference(after, replayed, self.step.state(bits), result)
+        clear_workspace()
+        give_back_freed_memory()
         if difference is None:
             self.trusted = True
         else:
@@ -142,5 +154,9 @@ class _Kind:
         self.step, self.trusted = None, False
         if for_ever or self.recordings >= _ATTEMPTS + self.replays // 10:
             self.problem = reason
-            name = getattr(self.function, "__qualname__", repr(self.function))
-            self.tell(f"{name} is not captured, and runs as it is: {reason}")
+            self.tell(_told(self.function, reason))
+
+
+def _told(function, reason):
+    name = getattr(function, "__qualname__", repr(function))
+    return f"{name} is not captured, and runs as it is: {reason}"

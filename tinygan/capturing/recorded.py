@@ -1,5 +1,8 @@
 """One recorded call: its program, what it was recorded under, and the proof that it is right."""
 
+import os
+from hashlib import blake2b
+
 import numpy as np
 
 from ..autograd import Tensor
@@ -19,7 +22,7 @@ class Recorded:
     """A recorded call: its program, and what it was recorded under."""
 
     def __init__(self, function):
-        self.function, self.problem = function, None
+        self.function, self.problem, self.process = function, None, os.getpid()
 
     # -- recording ---------------------------------------------------------------------------------
 
@@ -91,6 +94,8 @@ class Recorded:
 
     def out_of_date(self):
         """What is no longer as it was when the call was recorded; None where all is."""
+        if os.getpid() != self.process:
+            return "this is another process, a fork, which may not write to the program's memory"
         for tensor, array, requires_grad in self.tensors:
             if tensor.array is not array:
                 return f"the memory of a tensor of shape {array.shape} was replaced"
@@ -125,13 +130,19 @@ class Recorded:
 
     # -- checking ----------------------------------------------------------------------------------
 
-    def state(self):
-        """All that a call writes to: memory, states of optimisers, random streams, gradients."""
+    def state(self, of_array):
+        """All that a call writes to, with `of_array` of each array: memory, states of optimisers,
+        random streams, gradients.
+        """
+        kept = [values.items() for o in self.optimizers for values in o.state.values()]
         return (
-            [root.copy(order="K") for root in self.written.values()],
-            [_copied(values) for o in self.optimizers for values in o.state.values()],
+            [of_array(root) for root in self.written.values()],
+            [{k: of_array(v.array) if isinstance(v, Tensor) else v for k, v in c} for c in kept],
             [(stream, stream.state()) for stream in all_streams()],
-            [(t, t.grad, None if t.grad is None else t.grad.numpy().copy()) for t, _ in self.grads],
+            [
+                (t, t.grad, None if t.grad is None else of_array(t.grad.array))
+                for t, _ in self.grads
+            ],
         )
 
     def put_back(self, state):
@@ -151,22 +162,29 @@ class Recorded:
             tensor.grad = grad
 
     def difference(self, replayed, its_result, eager, result):
-        """What a replay did otherwise than the function; None where all bits are the same."""
+        """What a replay did otherwise than the function, given the `bits` of both states; None
+        where all are the same.
+        """
         for root, a, b in zip(self.written.values(), replayed[0], eager[0]):
-            if not _same_bits(a, b):
+            if a != b:
                 return f"a replay left other values in an array of shape {root.shape}"
         for (tensor, _, a), (_, _, b) in zip(replayed[3], eager[3]):
-            if not (a is b is None or _same_bits(a, b)):
+            if a != b:
                 return f"a replay gave another gradient of a tensor of shape {tensor.shape}"
-        for x, y in zip(leaves(its_result), leaves(result)):
-            if not _same_bits(_array(x), _array(y)):
-                return "a replay gave another result"
-        for a, b in zip(replayed[1], eager[1]):
-            if not all(_same_bits(a[name], b[name]) for name in b):
-                return "a replay left the state of an optimiser otherwise"
+        if [bits(_array(x)) for x in leaves(its_result)] != [
+            bits(_array(x)) for x in leaves(result)
+        ]:
+            return "a replay gave another result"
+        if replayed[1] != eager[1]:
+            return "a replay left the state of an optimiser otherwise"
         if replayed[2] != eager[2]:
             return "a replay drew other random numbers"
         return None
+
+
+def bits(array):
+    """What tells two arrays apart if any bit of theirs differs."""
+    return array.shape, array.dtype, blake2b(np.ascontiguousarray(array)).digest()
 
 
 def _is_of_users(hook):
@@ -179,18 +197,7 @@ def _array(x):
     return array.view(np.ndarray) if type(array) is Traced else array
 
 
-def _copied(values):
-    """What an optimiser keeps for a parameter, as it is now."""
-    return {k: v.array.copy(order="K") if isinstance(v, Tensor) else v for k, v in values.items()}
-
-
 def _moves(optimizer, touched):
     """Is it the optimiser of one of these tensors?"""
     own = {id(p) for group in optimizer.param_groups for p in group["params"]}
     return any(id(t) in own for t, _ in touched)
-
-
-def _same_bits(a, b):
-    if not isinstance(a, np.ndarray):
-        return a == b
-    return (a.shape, a.dtype) == (b.shape, b.dtype) and a.tobytes() == b.tobytes()

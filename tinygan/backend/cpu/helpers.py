@@ -47,6 +47,13 @@ def shared_memory(size: int) -> np.ndarray:
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)
 
 
+def forget(memory: np.ndarray) -> None:
+    """Give the pages of such memory back to the system; what was in them is lost."""
+    if hasattr(mmap, "MADV_REMOVE"):
+        with suppress(OSError):
+            memory.base.obj.madvise(mmap.MADV_REMOVE)
+
+
 def helpers_wanted() -> bool:
     """Can processes help here? The order of writes to memory must be that of x86."""
     return (

@@ -17,6 +17,14 @@ import os
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # parameters of mallopt(3)
 
 
+def give_back_freed_memory() -> None:
+    """Hand what is kept to the system once; where there is no such function, nothing happens."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError, TypeError):
+        return
+
+
 def keep_freed_memory() -> bool:
     """Tell the allocator to keep freed memory; False where it cannot be told, or must not."""
     if os.environ.get("TINYGAN_MALLOC") == "system":

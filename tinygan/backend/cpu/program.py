@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .helpers import LOOPS, helpers_wanted, shared_memory, team
+from .helpers import LOOPS, forget, helpers_wanted, shared_memory, team
 from .threads import (
     Loop,
     inside_of_loops,
@@ -82,6 +82,11 @@ class Arena:
         for place in held:
             self.give_back(place)
 
+    def forget(self) -> None:
+        """Let go of the memory's content, and of its pages until they are written to again."""
+        for slab in self.slabs:
+            forget(slab)
+
     @property
     def bytes(self) -> int:
         """Bytes in use now."""
@@ -130,11 +135,12 @@ class Region:
 
     # -- by processes ------------------------------------------------------------------------------
 
-    def make_divisible(self, arena, changing) -> None:
+    def make_divisible(self, arena, changing, copies) -> None:
         """Let helpers take part, who see the arena's memory and what never changes. What else they
-        read, at addresses in `changing`, is copied for them beforehand.
+        read, at addresses in `changing`, is copied for them beforehand; `copies` are those of all
+        regions, by place and shape.
         """
-        copies = {}
+        fetched = set()
 
         def fetch(x):
             if not isinstance(x, np.ndarray):
@@ -144,6 +150,8 @@ class Region:
             key = address(x), x.shape, x.strides
             if key not in copies:
                 copies[key] = arena.copy(x)
+            if key not in fetched:
+                fetched.add(key)
                 self.fetched.append(partial(np.copyto, copies[key], x))
             return copies[key]
 
@@ -216,8 +224,9 @@ class Program:
         addresses of memory outside the arena whose content changes.
         """
         if self.regions and helpers_wanted():
+            copies = {}
             for region in self.regions:
-                region.make_divisible(self.arena, changing)
+                region.make_divisible(self.arena, changing, copies)
             self.helped = any(region.divisible for region in self.regions)
             self._ready["helped"] = self._with(
                 lambda region, number: (
