@@ -18,7 +18,7 @@ import tinygan as tg
 import tinygan.nn.functional as F
 from tinygan import nn, optim
 from tinygan.backend.cpu import set_num_threads
-from tinygan.backend.cpu.helpers import HelperDied, helpers_wanted, team
+from tinygan.backend.cpu.processes import HelperDied, helpers_wanted, team
 from tinygan.backend.cpu.program import Arena, Region
 from tinygan.backend.cpu.recorder import Recorder
 from tinygan.backend.cpu.threads import parallel_for
@@ -677,7 +677,7 @@ import sys, time
 import tinygan as tg
 from tinygan import nn
 from tinygan.backend.cpu import set_num_threads
-from tinygan.backend.cpu.helpers import team
+from tinygan.backend.cpu.processes import team
 
 set_num_threads(2)
 net = nn.Conv2d(32, 64, 4, 2, 1)

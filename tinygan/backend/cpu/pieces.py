@@ -11,7 +11,7 @@ mostly wait for each other. Large pieces then, in the last cache rather than the
 import numpy as np
 
 from ..recording import recording
-from .helpers import helpers_wanted
+from .processes import helpers_wanted
 from .threads import get_num_threads, parallel_for
 
 PIECE = 1 << 17  # elements: half a MiB of float32

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .helpers import LOOPS, forget, helpers_wanted, shared_memory, team
+from .processes import LOOPS, forget, helpers_wanted, shared_memory, team
 from .threads import (
     Loop,
     inside_of_loops,
@@ -96,8 +96,8 @@ class Arena:
 class Region:
     """Loops that workers share: for each loop the calls of each worker, always the same ones.
 
-    The workers are processes (`helpers.py`), or else threads. Scratch memory belongs to a worker of
-    the recording, so what one does in one loop and in the next is never divided.
+    The workers are processes (`processes.py`), or else threads. Scratch memory belongs to a worker
+    of the recording, so what one does in one loop and in the next is never divided.
     """
 
     def __init__(self, loops: int, workers: int):
