@@ -219,4 +219,5 @@ def _after_fork_in_child():
     team.pids, team.bells, team.owner = [], [], None  # they are the parent's
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
