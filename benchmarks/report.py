@@ -247,6 +247,10 @@ if __name__ == "__main__":
         table = json.loads(path.read_text())
         update_readme("quality", quality_summary(table))
         whole = f"{quality_markdown(table)}\n\n## Mode coverage\n\n{markdown_of(table)}"
+        if (path := results / "quality-quick.json").exists():
+            quick = json.loads(path.read_text())
+            update_readme("quality-quick", quality_summary(quick))
+            whole += f"\n\n## Short trainings, one seed\n\n{quality_markdown(quick)}"
         if (path := results / "conditional.json").exists():
             compared = conditional_markdown(json.loads(path.read_text()))
             update_readme("conditional", compared)

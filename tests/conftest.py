@@ -7,13 +7,12 @@ from tinygan.backend.cpu import get_num_threads, set_num_threads
 
 
 def pytest_collection_modifyitems(config, items):
-    """Long tests run when asked for with `-m slow` or `-m gate`; GPU tests where there is one."""
+    """Long tests run when asked for with `-m slow`; GPU tests where there is one."""
     asked = config.getoption("-m") or ""
     no_gpu = not tg.cuda_is_available()
     for item in items:
-        for kind in ("slow", "gate"):
-            if kind in item.keywords and kind not in asked:
-                item.add_marker(pytest.mark.skip(reason=f"takes long; run with -m {kind}"))
+        if "slow" in item.keywords and "slow" not in asked:
+            item.add_marker(pytest.mark.skip(reason="takes long; run with -m slow"))
         if "gpu" in item.keywords and no_gpu:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
