@@ -128,6 +128,13 @@ def test_the_loss_of_a_cgan_is_gans_of_pairs():
     np.testing.assert_allclose(game.generator_loss(x, c).item(), expected, rtol=1e-12)
 
 
+def test_an_example_is_as_real_as_under_the_class_that_suits_it_best():
+    game = small(CGAN)
+    suits = np.array([[0.0, 3.0, 1.0], [2.0, -1.0, -5.0], [-4.0, -3.0, -2.0]])  # example, class
+    game.judge = lambda x, c: tg.tensor((suits * c.numpy()).sum(1))
+    assert game.realness(tg.zeros(3, 2)).tolist() == [3.0, 2.0, -2.0]
+
+
 @pytest.mark.parametrize("system", [CGAN, CGANHeads, ACGAN], ids=lambda s: s.key)
 def test_classes_are_asked_for_as_often_as_the_data_have_them(system):
     game, some = game_and_batch(system, "mlp")
