@@ -40,8 +40,10 @@ __all__ = [
     "conv_transpose2d_gradients",
 ]  # fmt: skip
 
-_TRANSFORM_BYTES = 1 << 19  # transformed at a time
-_PRODUCT_BYTES = 2 << 20  # multiplied at a time
+_TRANSFORM_BYTES = 2 << 20  # transformed at a time, at most: a quarter of small pieces
+_LEAST_TRANSFORM = 1 << 19
+_PRODUCT_BYTES = 8 << 20  # multiplied at a time, at most: a quarter of small batches
+_LEAST_PRODUCT = 2 << 20
 _BATCH_BYTES = 96 << 20  # kept for a weight gradient
 _SHARE_BYTES = 2 << 20  # each thread's own sum of products, for a weight gradient
 
@@ -66,7 +68,9 @@ class _Tiles:
     def cut(self, images: int, K: int, O: int, budget: int | None = None):
         """Pieces of the batch for the threads; a piece's rows are rows of tiles."""
         row_bytes = self.tw * self.n**2 * max(K, O) * 4
-        return cut(images, self.th, row_bytes, budget or _PRODUCT_BYTES, self.threads(images, K, O))
+        quarter = max(_LEAST_PRODUCT, images * self.th * row_bytes // 4)
+        budget = budget or min(_PRODUCT_BYTES, quarter)
+        return cut(images, self.th, row_bytes, budget, self.threads(images, K, O))
 
     def threads(self, images: int, K: int, O: int) -> int:
         """How many threads to wake for images of s² C = K channels that become O."""
@@ -77,10 +81,10 @@ class _Tiles:
         """Cut a piece again, for the transforms: (part, its columns in a matrix (indices, tiles
         channels))."""
         row_bytes = self.tw * self.n**2 * channels * 4
+        images, rows = piece.n1 - piece.n0, piece.r1 - piece.r0
+        quarter = max(_LEAST_TRANSFORM, images * rows * row_bytes // 4)
         stop = 0
-        for part in cut(
-            piece.n1 - piece.n0, piece.r1 - piece.r0, row_bytes, _TRANSFORM_BYTES, fewest=1
-        ):
+        for part in cut(images, rows, row_bytes, min(_TRANSFORM_BYTES, quarter), fewest=1):
             part = Piece(
                 part.n0 + piece.n0, part.n1 + piece.n0, part.r0 + piece.r0, part.r1 + piece.r0
             )
@@ -336,7 +340,7 @@ def _add_weight_grad(x, g, dw, n0, n1, padding, tiles: _Tiles, before: Loop, als
     count = N * tiles.th * tiles.tw
     v, q = scratch_matrix("all_V", nn, count * K), scratch_matrix("all_Q", nn, count * O)
     threads = tiles.threads(N, K, O)
-    pieces = tiles.cut(N, K, O, _PRODUCT_BYTES if also else _TRANSFORM_BYTES)
+    pieces = tiles.cut(N, K, O, None if also else _TRANSFORM_BYTES)
 
     def transform(start: int, stop: int) -> None:
         for piece in pieces[start:stop]:
