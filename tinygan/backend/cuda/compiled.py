@@ -1,0 +1,33 @@
+"""Kernels written in CUDA C++: the `.cu` files beside this page, compiled when first needed.
+
+A file is compiled once for every set of macros that it is asked for with; sizes that the compiler
+should know, such as those of tiles, are macros. CuPy keeps what it compiled on disk, so that only a
+user's first run waits.
+"""
+
+import re
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+OPTIONS = ("-std=c++17",)
+
+
+@lru_cache(maxsize=None)
+def kernel(file: str, name: str, **macros):
+    """The kernel `name` of a file, to be called as `kernel(...)(grid, block, arguments)`."""
+    return _module(file, tuple(sorted(macros.items()))).get_function(name)
+
+
+@lru_cache(maxsize=None)
+def _module(file, macros):
+    options = (*OPTIONS, *(f"-D{key}={value}" for key, value in macros))
+    return import_module("cupy").RawModule(code=source(file), options=options)
+
+
+@lru_cache(maxsize=None)
+def source(file: str) -> str:
+    """The text of a file, with the headers that it includes in their places."""
+    text = (FOLDER / file).read_text()
+    return re.sub(r'^#include "(.+)"$', lambda found: source(found[1]), text, flags=re.M)
