@@ -6,7 +6,7 @@ user's first run waits.
 """
 
 import re
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -14,19 +14,19 @@ FOLDER = Path(__file__).parent
 OPTIONS = ("-std=c++17",)
 
 
-@lru_cache(maxsize=None)
+@cache
 def kernel(file: str, name: str, **macros):
     """The kernel `name` of a file, to be called as `kernel(...)(grid, block, arguments)`."""
     return _module(file, tuple(sorted(macros.items()))).get_function(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _module(file, macros):
     options = (*OPTIONS, *(f"-D{key}={value}" for key, value in macros))
     return import_module("cupy").RawModule(code=source(file), options=options)
 
 
-@lru_cache(maxsize=None)
+@cache
 def source(file: str) -> str:
     """The text of a file, with the headers that it includes in their places."""
     text = (FOLDER / file).read_text()
