@@ -131,7 +131,12 @@ def test_cuda_answers_without_a_gpu():
 def test_switches_of_backends_may_be_set():
     cudnn.benchmark = True
     assert torch.backends.cudnn.benchmark and not torch.backends.cudnn.is_available()
-    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = False
+    assert torch.get_float32_matmul_precision() == "highest"
+    torch.set_float32_matmul_precision("high")
+    assert torch.backends.cuda.matmul.allow_tf32
+    with pytest.raises(ValueError, match="'highest', 'high' or 'medium'"):
+        torch.set_float32_matmul_precision("tf32")
     assert not torch.backends.mps.is_available()
     cudnn.benchmark = False
 

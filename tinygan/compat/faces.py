@@ -22,8 +22,9 @@ SERVED = {
     "tinygan": {
         ".constants": "Size bool channels_last contiguous_format double dtype e finfo float half "
         "iinfo inf int int16 int8 long nan newaxis pi preserve_format short strided uint8",
-        ".settings": "Generator get_default_dtype inference_mode is_deterministic "
-        "set_default_dtype set_default_tensor_type set_grad_enabled use_deterministic_algorithms",
+        ".settings": "Generator get_default_dtype get_float32_matmul_precision inference_mode "
+        "is_deterministic set_default_dtype set_default_tensor_type set_float32_matmul_precision "
+        "set_grad_enabled use_deterministic_algorithms",
         ".tensors": "BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor "
         "IntTensor LongTensor ShortTensor",
         "tinygan.backend.cpu": "get_num_threads set_num_threads",

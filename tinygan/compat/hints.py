@@ -58,7 +58,6 @@ HINTS = {
         "rsub": "sub, with its arguments in the other order",
         "scatter_reduce": "scatter_add for sums; else `amax` and kin of a masked tensor",
         "seed": "tg.manual_seed(number)",
-        "set_float32_matmul_precision": "products are always computed in float32; leave it out",
         "set_default_device": "`with tg.device('cuda'):` or TINYGAN_DEVICE=cuda",
         "set_printoptions": "tensors are printed by NumPy: numpy.set_printoptions(...)",
         "set_rng_state": _STATE,

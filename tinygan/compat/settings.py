@@ -5,6 +5,7 @@ import numpy as np
 from ..autograd import enable_grad, no_grad
 from ..autograd.mode import mode as _mode
 from ..backend import Stream
+from ..backend.cuda import set_float32_precision, tensor_cores
 
 
 class set_grad_enabled:
@@ -46,6 +47,22 @@ class Generator(Stream):
         return self._seed
 
     get_state, set_state = Stream.state, Stream.restore
+
+
+def set_float32_matmul_precision(precision):
+    """`"highest"` multiplies float32 exactly on a GPU; `"high"`, the default here, and `"medium"`
+    as TF32.
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(
+            "set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got "
+            f"{precision!r}"
+        )
+    set_float32_precision("exact" if precision == "highest" else "tf32")
+
+
+def get_float32_matmul_precision():
+    return "high" if tensor_cores() else "highest"
 
 
 def get_default_dtype():

@@ -1,3 +1,9 @@
 """GPU kernels: the portable ones for now; faster ones take their names over one by one."""
 
 from ..portable import *  # noqa: F403
+from .blas import linear_gradients, matmul
+from .precision import float32_precision, set_float32_precision, tensor_cores
+
+__all__ = [
+    "float32_precision", "linear_gradients", "matmul", "set_float32_precision", "tensor_cores",
+]  # fmt: skip
