@@ -3,7 +3,9 @@
 import pytest
 
 import tinygan as tg
+from tests import fibres
 from tinygan.backend.cpu import get_num_threads, set_num_threads
+from tinygan.backend.cuda import compiled
 
 
 def pytest_collection_modifyitems(config, items):
@@ -30,3 +32,12 @@ def two_threads():
     set_num_threads(2)
     yield
     set_num_threads(before)
+
+
+@pytest.fixture
+def fibre_device(monkeypatch):
+    """A device "cuda" without a GPU, on which the CUDA backend's own kernels run, as fibres."""
+    if fibres.missing:
+        pytest.skip(fibres.missing)
+    yield fibres.install(monkeypatch)
+    compiled.kernel.cache_clear()

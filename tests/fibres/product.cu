@@ -1,0 +1,11 @@
+#include "device.cuh"
+
+// D = A·B + D by one warp.
+extern "C" __global__ void product(const float* A, const float* B, float* D) {
+    int q = threadIdx.x / 4, r = threadIdx.x % 4;
+    float a[4] = {A[q * 8 + r], A[(q + 8) * 8 + r], A[q * 8 + r + 4], A[(q + 8) * 8 + r + 4]};
+    float b[2] = {B[r * 8 + q], B[(r + 4) * 8 + q]}, d[4];
+    for (int i = 0; i < 4; ++i) d[i] = D[(q + i / 2 * 8) * 8 + 2 * r + i % 2];
+    mma_tf32(d, a, b);
+    for (int i = 0; i < 4; ++i) D[(q + i / 2 * 8) * 8 + 2 * r + i % 2] = d[i];
+}

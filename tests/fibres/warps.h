@@ -1,0 +1,87 @@
+// CUDA's words for what threads do together, and this backend's own (device.cuh).
+
+#include "fibres.h"
+
+namespace {
+
+constexpr unsigned ALL_LANES = 0xffffffff;
+using fibres::Place;
+
+void __syncthreads(Place place = HERE) { fibres::wait(fibres::at_block, 0, place); }
+void __syncwarp(unsigned lanes = ALL_LANES, Place place = HERE) {
+    fibres::wait(fibres::at_warp, lanes, place);
+}
+void __threadfence() {}
+void __threadfence_block() {}
+
+template <class T>
+T __shfl_sync(unsigned lanes, T mine, int lane, int width = 32, Place place = HERE) {
+    int own = fibres::current % 32;
+    return fibres::from_lane(lanes, mine, own / width * width + (lane & (width - 1)), place);
+}
+template <class T>
+T __shfl_xor_sync(unsigned lanes, T mine, int bits, int width = 32, Place place = HERE) {
+    int own = fibres::current % 32, other = own ^ bits;
+    return fibres::from_lane(lanes, mine, other / width > own / width ? own : other, place);
+}
+template <class T>
+T __shfl_down_sync(unsigned lanes, T mine, int step, int width = 32, Place place = HERE) {
+    int own = fibres::current % 32;
+    return fibres::from_lane(lanes, mine, own % width + step < width ? own + step : own, place);
+}
+template <class T>
+T __shfl_up_sync(unsigned lanes, T mine, int step, int width = 32, Place place = HERE) {
+    int own = fibres::current % 32;
+    return fibres::from_lane(lanes, mine, own % width >= step ? own - step : own, place);
+}
+unsigned __ballot_sync(unsigned lanes, int vote, Place place = HERE) {
+    unsigned votes = 0;
+    fibres::exchange(lanes, vote, place, [&](auto given) {
+        for (int lane = 0; lane < 32; ++lane) {
+            if (lanes >> lane & 1 && given(lane)) votes |= 1u << lane;
+        }
+    });
+    return votes;
+}
+int __any_sync(unsigned lanes, int vote, Place p = HERE) { return __ballot_sync(lanes, vote, p) != 0; }
+int __all_sync(unsigned lanes, int vote, Place p = HERE) {
+    return __ballot_sync(lanes, vote, p) == lanes;
+}
+
+#ifdef FIBRES
+void copy_async_16(void* to, const void* from, bool valid, Place place = HERE) {
+    fibres::copy_async(to, from, 16, valid, place);
+}
+void copy_async_4(void* to, const void* from, bool valid, Place place = HERE) {
+    fibres::copy_async(to, from, 4, valid, place);
+}
+void copy_async_commit() { ++fibres::threads[fibres::current].group; }
+template <int groups>
+void copy_async_wait() { fibres::arrive(groups); }
+
+struct Fragments {
+    float a[4], b[2];
+};
+
+// As on a tensor core: the last 13 bits of a factor's mantissa are not seen.
+void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place = HERE) {
+    auto cut = [](float x) {
+        uint32_t bits;
+        memcpy(&bits, &x, 4), bits &= 0xffffe000, memcpy(&x, &bits, 4);
+        return x;
+    };
+    Fragments mine = {{cut(a[0]), cut(a[1]), cut(a[2]), cut(a[3])}, {cut(b[0]), cut(b[1])}};
+    int q = fibres::current % 32 / 4, r = fibres::current % 4;
+    fibres::exchange(ALL_LANES, mine, place, [&](auto given) {
+        for (int i = 0; i < 4; ++i) {
+            for (int k = 0; k < 8; ++k) {
+                float left = given(q * 4 + k % 4).a[k / 4 * 2 + i / 2];
+                float right = given((2 * r + i % 2) * 4 + k % 4).b[k / 4];
+                d[i] += left * right;
+            }
+        }
+    });
+}
+#endif
+
+}  // namespace

@@ -1,0 +1,58 @@
+"""The CUDA backend's kernels compile for GPUs, on machines without one.
+
+A module of the backend that asks for kernels lists all that it may ask for:
+
+    VARIANTS = [("conv.cu", "forward", {"TILE": 64}), …]      file, kernel, macros
+"""
+
+import re
+
+import pytest
+
+from tests import fibres
+from tinygan.backend.cuda import compiled
+
+VARIANTS = fibres.variants()
+FILES = sorted(path.name for path in compiled.FOLDER.glob("*.cu"))
+
+
+def label(variant):
+    file, macros = variant
+    return " ".join([file, *(f"{key}={value}" for key, value in macros)])
+
+
+def test_every_kernel_is_listed():
+    listed = {(file, name) for (file, _), names in VARIANTS.items() for name in names}
+    pattern = r"__global__[^{};]*?\b(\w+)\s*\([^()]*\)\s*\{"
+    assert listed == {(f, name) for f in FILES for name in re.findall(pattern, compiled.source(f))}
+
+
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_90"])  # Turing, Hopper
+@pytest.mark.parametrize("variant", sorted(VARIANTS), ids=label)
+def test_it_compiles_for_gpus(variant, architecture):
+    code = binary(*variant, architecture)
+    for name in VARIANTS[variant]:
+        assert name.encode() in code
+
+
+def test_what_does_not_compile_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "bad.cu").write_text('extern "C" __global__ void bad(float* x) { x[0] = y; }')
+    monkeypatch.setattr(compiled, "FOLDER", tmp_path)
+    with pytest.raises(Exception, match='identifier "y" is undefined'):
+        binary("bad.cu", (), "sm_90")
+
+
+def binary(file, macros, architecture):
+    """What NVRTC makes of a file: a program for that kind of GPU."""
+    nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", exc_type=ImportError)
+    try:
+        nvrtc.getVersion()
+    except RuntimeError as error:
+        pytest.skip(f"NVRTC is missing: {error}")
+    program = nvrtc.createProgram(compiled.source(file), file, (), ())
+    options = (f"-arch={architecture}", *compiled.OPTIONS, *(f"-D{k}={v}" for k, v in macros))
+    try:
+        nvrtc.compileProgram(program, options)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(nvrtc.getProgramLog(program)) from error
+    return nvrtc.getCUBIN(program)
