@@ -20,7 +20,7 @@ class Worker:
     Every library chooses the code for this processor by itself, whatever the shell pins it to.
     """
 
-    def __init__(self, engine, threads, module, *arguments):
+    def __init__(self, engine, threads, module, *arguments, stderr=None):
         variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TINYGAN_THREADS")
         environment = {
             k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "MKL_"))
@@ -30,6 +30,7 @@ class Worker:
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HOME, env=environment,
+            stderr=stderr,
         )  # fmt: skip
 
     def __getattr__(self, command):

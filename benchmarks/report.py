@@ -9,6 +9,7 @@ import statistics
 from pathlib import Path
 
 from .coverage import markdown_of
+from .gpu.report import markdown as gpu_markdown
 
 HOME = Path(__file__).parent.parent
 
@@ -242,7 +243,9 @@ def update_readme(name, text):
 if __name__ == "__main__":
     results = HOME / "benchmarks" / "results"
     for path in sorted(results.glob("speed-*.json")):
-        update_readme(path.stem, markdown(json.loads(path.read_text())))
+        table = json.loads(path.read_text())
+        on_gpu = table["machine"]["device"] == "cuda"
+        update_readme(path.stem, (gpu_markdown if on_gpu else markdown)(table))
     if (path := results / "quality.json").exists():
         table = json.loads(path.read_text())
         update_readme("quality", quality_summary(table))

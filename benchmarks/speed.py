@@ -1,7 +1,7 @@
 """tinygan against PyTorch, step by step in turns.
 
-    python -m benchmarks.speed [--only dcgan64,vae] [--quick] [--json FILE] [--plot FILE] [--threads
-    2]
+    python -m benchmarks.speed [--only dcgan64,vae] [--quick] [--json FILE] [--plot FILE]
+    python -m benchmarks.speed --device cuda [--only dcgan64-b128] [--json FILE] [--peer-only]
 
 Each row is written once (benchmarks/rows.py) and runs in both engines, each in a process of its
 own. The two take turns, so noise on the machine hits both; what counts is the median of the ratios
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import gmm, loop
+from . import gmm, gpu, loop
 from .machine import machine
 from .process import HOME, ParityError, Worker
 from .report import growth, plot, print_table, result_row
@@ -121,7 +121,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
+    parser.add_argument(
+        "--device", default="cpu", choices=("cpu", "cuda"), help="a GPU has rows of its own"
+    )
     names = [*ROWS, *gmm.ROWS, *loop.ROWS, "threads", "import"]
     parser.add_argument("--only", help=f"rows, separated by commas: {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="few turns a row: a first impression")
@@ -130,7 +132,10 @@ def main(arguments=None):
     )
     parser.add_argument("--json", metavar="FILE", help="write the table for other programs")
     parser.add_argument("--plot", metavar="FILE", help="draw the ratios")
+    gpu.add_options(parser)
     options = parser.parse_args(arguments)
+    if options.device == "cuda":
+        return gpu.main(options, parser)
     options.turns, options.seconds = (5, 4) if options.quick else (41, 12)
     chosen = options.only.split(",") if options.only else names
     if unknown := set(chosen) - set(names):
