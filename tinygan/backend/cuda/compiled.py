@@ -31,3 +31,9 @@ def source(file: str) -> str:
     """The text of a file, with the headers that it includes in their places."""
     text = (FOLDER / file).read_text()
     return re.sub(r'^#include "(.+)"$', lambda found: source(found[1]), text, flags=re.M)
+
+
+@cache
+def multiprocessors() -> int:
+    """How many blocks' worth of processors the card has."""
+    return import_module("cupy").cuda.Device().attributes["MultiProcessorCount"]

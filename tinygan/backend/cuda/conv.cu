@@ -1,0 +1,414 @@
+// Convolution and its two gradients as matrix products whose left sides never exist ("implicit GEMM").
+//
+// Images lie channels-last, (N, H, W, C), filters as (O, taps, C), where a tap is one position (u, v)
+// of the window. Each of the three maps is a product of matrices, D = A · B:
+//
+//     FORWARD           D[pixel of y, o]   = Σ over (tap, c)      x[pixel + tap, c] · w[o, tap, c]
+//     INPUT_GRADIENT    D[pixel of x, c]   = Σ over (tap, o)      g[pixel − tap, o] · w[o, tap, c]
+//     WEIGHT_GRADIENT   D[o, (tap, c)]     = Σ over pixels of g   g[pixel, o] · x[pixel + tap, c]
+//
+// Written out as a matrix, the windows of x would be as many times larger than x as a window has
+// taps. Here a block computes a tile of D, and fetches the pieces of A and B that it needs straight
+// from the images, 32 of the products' long dimension k at a time. Most of the time goes into those
+// fetches, so
+//
+//   - they go through shared memory: a number fetched once serves a whole row or column of the tile;
+//   - they run ahead: while chunk i is multiplied, the next chunks are on their way (STAGES);
+//   - in shared memory, groups of four numbers change places (`place_…`) so that the threads of a
+//     warp never queue for the same bank.
+//
+// Where the tiles are too few to fill the card, several blocks share one, each with its part of k
+// (`splits`), and `add_parts` adds up their parts in a fixed order: the same bits every time.
+//
+// Under stride s an input gradient falls into s·s classes of pixels, by their remainders modulo s,
+// each of which meets its own taps and no others.
+
+#include "device.cuh"
+
+#define FORWARD 0
+#define INPUT_GRADIENT 1
+#define WEIGHT_GRADIENT 2
+
+// The shape of a tile, and how its warps divide it (macros that the driver sets).
+constexpr int TILE_K = 32;
+constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;  // what one warp computes
+constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+constexpr int FRAGMENTS_M = WARP_M / 16, FRAGMENTS_N = WARP_N / 8;  // tensor cores compute 16 × 8
+constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;                   // numbers in shared memory
+
+// Which way round a tile lies in shared memory: k runs along its rows, or down its columns. It is the
+// way in which the images themselves lie, since 16 bytes are fetched at a time.
+constexpr bool A_ALONG_K = KIND != WEIGHT_GRADIENT;
+constexpr bool B_ALONG_K = KIND == FORWARD;
+
+// The place of element (i, k) of a tile that lies along k: row i has 8 groups of four numbers, and
+// odd rows have their halves exchanged.
+__device__ inline int place_along(int i, int k) {
+    return i * TILE_K + (((k / 4) ^ ((i & 1) << 2)) * 4) + k % 4;
+}
+
+// The place of element (k, i) of a tile `width` wide that lies across. Of a warp, four rows are read
+// at once, 4 apart; each of them has its groups in another order.
+template <int width, int share>
+__device__ inline int place_across(int k, int i) {
+    int r = (k / 4) % 4;
+    int swap = width % 32 ? 0 : share == 8 ? (r & 1) | ((r & 2) << 1) : r << 1;
+    return k * width + (((i / 4) ^ swap) * 4) + i % 4;
+}
+
+// Which rows and columns of its warp's part of D a thread holds. A tensor core gives thread
+// (q, r) = (lane / 4, lane % 4) rows q and q + 8, columns 2r and 2r + 1 of each 16 × 8. We may say
+// which row of the tile is row q: where a tile lies across, neighbours go to the same thread, so
+// that it can fetch four at once.
+__device__ inline int row_of(int i, int half, int q) {
+    return A_ALONG_K ? 16 * i + 8 * half + q : q * (WARP_M / 8) + 2 * i + half;
+}
+
+__device__ inline int column_of(int j, int q) {
+    return B_ALONG_K ? 8 * j + q : q * (WARP_N / 8) + j;
+}
+
+// -- the product of what is in shared memory ----------------------------------------------------------
+
+// Tensor cores cut a float32 after 10 bits of its mantissa. This makes up for the half bit that they
+// cut on average, and leaves what has no more than 10 bits as it is.
+__device__ inline float for_tensor_cores(float x) { return x * (1.f + 0.693f / 2048.f); }
+
+#if defined(EXACT) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800)
+
+__device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const float* a,
+                                const float* b, int row, int column, int q, int r) {
+    for (int k = 0; k < TILE_K; ++k) {
+        float left[FRAGMENTS_M][2], right[FRAGMENTS_N][2];
+#pragma unroll
+        for (int i = 0; i < FRAGMENTS_M; ++i)
+            for (int half = 0; half < 2; ++half) {
+                int m = row + row_of(i, half, q);
+                left[i][half] = a[A_ALONG_K ? place_along(m, k) : place_across<TILE_M, WARP_M / 8>(k, m)];
+            }
+#pragma unroll
+        for (int j = 0; j < FRAGMENTS_N; ++j)
+            for (int e = 0; e < 2; ++e) {
+                int n = column + column_of(j, 2 * r + e);
+                right[j][e] = b[B_ALONG_K ? place_along(n, k) : place_across<TILE_N, WARP_N / 8>(k, n)];
+            }
+#pragma unroll
+        for (int i = 0; i < FRAGMENTS_M; ++i)
+#pragma unroll
+            for (int j = 0; j < FRAGMENTS_N; ++j)
+#pragma unroll
+                for (int e = 0; e < 4; ++e) d[i][j][e] += left[i][e / 2] * right[j][e % 2];
+    }
+}
+
+#else
+
+// Four numbers k, k + 1, k + 2, k + 3 of row i, for thread r of those that share the row. The order of
+// k in a sum is ours to choose: a thread takes four neighbours, two for each of two products.
+__device__ inline void fetch_along(float (&to)[4], const float* tile, int i, int k) {
+    float4 four = *reinterpret_cast<const float4*>(tile + place_along(i, k));
+    to[0] = for_tensor_cores(four.x), to[1] = for_tensor_cores(four.y);
+    to[2] = for_tensor_cores(four.z), to[3] = for_tensor_cores(four.w);
+}
+
+// `share` neighbours i, i + 1, … of row k.
+template <int width, int share>
+__device__ inline void fetch_across(float (&to)[share], const float* tile, int k, int i) {
+    if constexpr (share % 4 == 0) {
+#pragma unroll
+        for (int s = 0; s < share; s += 4) {
+            float4 four = *reinterpret_cast<const float4*>(tile + place_across<width, share>(k, i + s));
+            to[s] = for_tensor_cores(four.x), to[s + 1] = for_tensor_cores(four.y);
+            to[s + 2] = for_tensor_cores(four.z), to[s + 3] = for_tensor_cores(four.w);
+        }
+    } else {
+#pragma unroll
+        for (int s = 0; s < share; ++s)
+            to[s] = for_tensor_cores(tile[place_across<width, share>(k, i + s)]);
+    }
+}
+
+__device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const float* a,
+                                const float* b, int row, int column, int q, int r) {
+#pragma unroll
+    for (int k = 0; k < TILE_K; k += 16) {  // two products, of which thread r takes k + 4r … k + 4r + 3
+        float left[FRAGMENTS_M][2][4], right[FRAGMENTS_N][4];
+        if constexpr (A_ALONG_K) {
+#pragma unroll
+            for (int i = 0; i < FRAGMENTS_M; ++i) {
+                fetch_along(left[i][0], a, row + row_of(i, 0, q), k + 4 * r);
+                fetch_along(left[i][1], a, row + row_of(i, 1, q), k + 4 * r);
+            }
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                float rows[WARP_M / 8];
+                fetch_across<TILE_M, WARP_M / 8>(rows, a, k + 4 * r + e, row + row_of(0, 0, q));
+#pragma unroll
+                for (int i = 0; i < FRAGMENTS_M; ++i)
+                    left[i][0][e] = rows[2 * i], left[i][1][e] = rows[2 * i + 1];
+            }
+        }
+        if constexpr (B_ALONG_K) {
+#pragma unroll
+            for (int j = 0; j < FRAGMENTS_N; ++j)
+                fetch_along(right[j], b, column + column_of(j, q), k + 4 * r);
+        } else {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                float columns[WARP_N / 8];
+                fetch_across<TILE_N, WARP_N / 8>(columns, b, k + 4 * r + e, column + column_of(0, q));
+#pragma unroll
+                for (int j = 0; j < FRAGMENTS_N; ++j) right[j][e] = columns[j];
+            }
+        }
+#pragma unroll
+        for (int e = 0; e < 4; e += 2)
+#pragma unroll
+            for (int i = 0; i < FRAGMENTS_M; ++i) {
+                float four[4] = {left[i][0][e], left[i][1][e], left[i][0][e + 1], left[i][1][e + 1]};
+#pragma unroll
+                for (int j = 0; j < FRAGMENTS_N; ++j) {
+                    float two[2] = {right[j][e], right[j][e + 1]};
+                    mma_tf32(d[i][j], four, two);
+                }
+            }
+    }
+}
+
+#endif
+
+// -- fetching ----------------------------------------------------------------------------------------
+
+// How many groups of four a thread fetches of a tile with so many.
+constexpr int each(int groups) { return (groups + THREADS - 1) / THREADS; }
+
+struct Map {  // the geometry, as the driver describes it
+    const float *images, *filters, *gradients;
+    const int4* taps;                  // (dy, dx, tap of the filter, how many taps has the class)
+    int count, height, width;          // of images: of `images` in FORWARD and WEIGHT_GRADIENT, of
+                                       // `gradients` in INPUT_GRADIENT: those that are gathered from
+    int rows, columns;                 // positions at which windows lie, or pixels of one class
+    int stride_y, stride_x;            // of those positions, in the gathered images
+    int inner, inner_padded;           // channels summed over; with which distance between taps in k
+    int all_taps, filter_channels;     // of a filter: (O, all_taps, filter_channels)
+    int outer;                         // channels of the result
+};
+
+#if KIND != WEIGHT_GRADIENT
+
+struct Fetch {
+    static constexpr int OF_A = each(TILE_M * TILE_K / 4), OF_B = each(TILE_N * TILE_K / 4);
+    const Map& map;
+    const float* source;
+    const int4* taps;
+    int base[OF_A], corner[OF_A];  // of the window of each of this thread's rows: place, and (y, x)
+    int n0, length;
+
+    __device__ Fetch(const Map& map, int m0, int n0, int of_class)
+        : map(map), source(KIND == FORWARD ? map.images : map.gradients),
+          taps(map.taps + of_class * map.all_taps), n0(n0) {
+        length = taps[0].w * map.inner_padded;
+#pragma unroll
+        for (int i = 0; i < OF_A; ++i) {
+            int m = m0 + (threadIdx.x + i * THREADS) / (TILE_K / 4);
+            int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
+            int y = position / map.columns * map.stride_y, x = position % map.columns * map.stride_x;
+            bool exists = image < map.count;
+            base[i] = ((image * map.height + y) * map.width + x) * map.inner;
+            corner[i] = exists ? (y << 16 | x) : (0x3fff << 16);  // a row that lies outside for any tap
+        }
+    }
+
+    __device__ void operator()(float* a, float* b, int chunk) const {
+        int k = chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
+        int number = k / map.inner_padded, c = k - number * map.inner_padded;
+        bool exists = k < length && c < map.inner;
+        int4 tap = taps[exists ? number : 0];
+        int shift = (tap.x * map.width + tap.y) * map.inner + c;
+#pragma unroll
+        for (int i = 0; i < OF_A; ++i) {
+            int group = threadIdx.x + i * THREADS;
+            int y = (corner[i] >> 16) + tap.x, x = (corner[i] & 0xffff) + tap.y;
+            bool inside = exists && unsigned(y) < unsigned(map.height) && unsigned(x) < unsigned(map.width);
+            const float* from = source + (inside ? base[i] + shift : 0);
+            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
+                copy_async_16(a + place_along(group / (TILE_K / 4), k % TILE_K), from, inside);
+        }
+        if constexpr (KIND == FORWARD) {  // row n of B is filter n, as it lies
+#pragma unroll
+            for (int i = 0; i < OF_B; ++i) {
+                int group = threadIdx.x + i * THREADS, n = group / (TILE_K / 4);
+                bool inside = exists && n0 + n < map.outer;
+                const float* from = map.filters + (inside ? (n0 + n) * length + k : 0);
+                if (TILE_N * TILE_K / 4 % THREADS == 0 || group < TILE_N * TILE_K / 4)
+                    copy_async_16(b + place_along(n, k % TILE_K), from, inside);
+            }
+        } else {  // row o of B is one tap of filter o; a chunk lies within one tap
+            int first = chunk * TILE_K, of_tap = first / map.inner_padded;
+            int o0 = first - of_tap * map.inner_padded, place = taps[of_tap].z;
+#pragma unroll
+            for (int i = 0; i < OF_B; ++i) {
+                int group = threadIdx.x + i * THREADS, o = group / (TILE_N / 4), n = group % (TILE_N / 4) * 4;
+                bool inside = o0 + o < map.inner && n0 + n < map.filter_channels;
+                int row = (o0 + o) * map.all_taps + place;
+                const float* from = map.filters + (inside ? row * map.filter_channels + n0 + n : 0);
+                if (TILE_N * TILE_K / 4 % THREADS == 0 || group < TILE_N * TILE_K / 4)
+                    copy_async_16(b + place_across<TILE_N, WARP_N / 8>(o, n), from, inside);
+            }
+        }
+    }
+};
+
+#else
+
+struct Fetch {
+    static constexpr int OF_A = each(TILE_M * TILE_K / 4), OF_B = each(TILE_N * TILE_K / 4);
+    static constexpr int ALONG = TILE_K * (TILE_N / 4) / THREADS;  // neighbouring pixels of a thread
+    const Map& map;
+    int m0, n, shift, length;
+    int4 tap;
+    bool exists;
+
+    __device__ Fetch(const Map& map, int m0, int n0, int)
+        : map(map), m0(m0), n(n0 + threadIdx.x % (TILE_N / 4) * 4) {
+        length = map.count * map.rows * map.columns;
+        int number = n / map.inner, c = n - number * map.inner;
+        exists = number < map.all_taps;
+        tap = map.taps[exists ? number : 0];
+        shift = (tap.x * map.width + tap.y) * map.inner + c;
+    }
+
+    __device__ void operator()(float* a, float* b, int chunk) const {
+#pragma unroll
+        for (int i = 0; i < OF_A; ++i) {  // row k of A is a pixel of the gradient, as it lies
+            int group = threadIdx.x + i * THREADS, k = group / (TILE_M / 4), m = group % (TILE_M / 4) * 4;
+            int pixel = chunk * TILE_K + k;
+            bool inside = pixel < length && m0 + m < map.outer;
+            const float* from = map.gradients + (inside ? pixel * map.outer + m0 + m : 0);
+            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
+                copy_async_16(a + place_across<TILE_M, WARP_M / 8>(k, m), from, inside);
+        }
+        // Row k of B has, for each tap, the pixel of the image that the tap meets there. A thread's
+        // pixels are neighbours, so that only the first has to be found by divisions.
+        int k = threadIdx.x / (TILE_N / 4) * ALONG, pixel = chunk * TILE_K + k;
+        int image = pixel / (map.rows * map.columns), position = pixel % (map.rows * map.columns);
+        int row = position / map.columns, column = position % map.columns;
+#pragma unroll
+        for (int i = 0; i < ALONG; ++i) {
+            int y = row * map.stride_y + tap.x, x = column * map.stride_x + tap.y;
+            bool inside = exists && image < map.count && unsigned(y) < unsigned(map.height) &&
+                          unsigned(x) < unsigned(map.width);
+            int base = ((image * map.height + row * map.stride_y) * map.width + column * map.stride_x);
+            const float* from = map.images + (inside ? base * map.inner + shift : 0);
+            copy_async_16(b + place_across<TILE_N, WARP_N / 8>(k + i, threadIdx.x % (TILE_N / 4) * 4), from,
+                          inside);
+            if (++column == map.columns) {
+                column = 0;
+                if (++row == map.rows) row = 0, ++image;
+            }
+        }
+    }
+};
+
+#endif
+
+// -- a tile ------------------------------------------------------------------------------------------
+
+// Where row m of D begins in the result, −1 where there is no such row.
+__device__ inline int place_of_row(const Map& map, int m, int of_class, int out_height, int out_width,
+                                   int step_y, int step_x) {
+    if (KIND == WEIGHT_GRADIENT) return m < map.outer ? m * map.all_taps * map.inner : -1;
+    int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
+    int y = position / map.columns * step_y + of_class / step_x;
+    int x = position % map.columns * step_x + of_class % step_x;
+    if (image >= map.count || y >= out_height || x >= out_width) return -1;
+    return ((image * out_height + y) * out_width + x) * map.outer;
+}
+
+__device__ inline void store(const float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const Map& map, float* out,
+                             int m0, int n0, int q, int r, int of_class, int out_height, int out_width,
+                             int step_y, int step_x) {
+    int width = KIND == WEIGHT_GRADIENT ? map.all_taps * map.inner : map.outer;
+#pragma unroll
+    for (int i = 0; i < FRAGMENTS_M; ++i)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            int place = place_of_row(map, m0 + row_of(i, half, q), of_class, out_height, out_width, step_y,
+                                     step_x);
+            if (place < 0) continue;
+#pragma unroll
+            for (int j = 0; j < FRAGMENTS_N; ++j) {
+                const float* two = &d[i][j][2 * half];
+                if constexpr (B_ALONG_K) {  // columns 2r and 2r + 1 are neighbours
+                    int n = n0 + column_of(j, 2 * r);
+                    if (width % 2 == 0) {
+                        if (n < width) *reinterpret_cast<float2*>(out + place + n) = make_float2(two[0], two[1]);
+                    } else {
+                        if (n < width) out[place + n] = two[0];
+                        if (n + 1 < width) out[place + n + 1] = two[1];
+                    }
+                } else if (FRAGMENTS_N % 4 == 0) {  // columns of four j are
+                    if (j % 4) continue;
+#pragma unroll
+                    for (int e = 0; e < 2; ++e) {
+                        int n = n0 + column_of(j, 2 * r + e), f = 2 * half + e;
+                        if (width % 4 == 0) {
+                            if (n < width)
+                                *reinterpret_cast<float4*>(out + place + n) =
+                                    make_float4(d[i][j][f], d[i][j + 1][f], d[i][j + 2][f], d[i][j + 3][f]);
+                        } else {
+                            for (int s = 0; s < 4; ++s)
+                                if (n + s < width) out[place + n + s] = d[i][j + s][f];
+                        }
+                    }
+                } else {
+                    for (int e = 0; e < 2; ++e) {
+                        int n = n0 + column_of(j, 2 * r + e);
+                        if (n < width) out[place + n] = two[e];
+                    }
+                }
+            }
+        }
+}
+
+// A block computes one tile of D, or its part of the sums there. The grid: tiles along the rows of D,
+// tiles along its columns, classes × splits.
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
+convolve(const float* images, const float* filters, const float* gradients, float* out,
+         const int4* taps, int count, int height, int width, int rows, int columns, int stride_y,
+         int stride_x, int inner, int inner_padded, int all_taps, int filter_channels, int outer,
+         int out_height, int out_width, int step_y, int step_x, int splits, long long part) {
+    DYNAMIC_SHARED(float, shared);
+    Map map = {images, filters, gradients, taps, count, height, width, rows, columns, stride_y, stride_x,
+               inner, inner_padded, all_taps, filter_channels, outer};
+    int of_class = blockIdx.z / splits, split = blockIdx.z % splits;
+    int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N;
+    Fetch fetch(map, m0, n0, of_class);
+    int chunks = (fetch.length + TILE_K - 1) / TILE_K;
+    int first = static_cast<long long>(chunks) * split / splits;
+    int last = static_cast<long long>(chunks) * (split + 1) / splits;
+
+    float d[FRAGMENTS_M][FRAGMENTS_N][4] = {};
+    int warp = threadIdx.x / 32, q = threadIdx.x % 32 / 4, r = threadIdx.x % 4;
+    int row = warp / WARPS_N * WARP_M, column = warp % WARPS_N * WARP_N;
+
+    for (int stage = 0; stage < STAGES - 1; ++stage) {
+        float* room = shared + stage * STAGE;
+        if (first + stage < last) fetch(room, room + TILE_M * TILE_K, first + stage);
+        copy_async_commit();
+    }
+    for (int chunk = first, stage = 0; chunk < last; ++chunk) {
+        copy_async_wait<STAGES - 2>();  // this chunk has arrived, for this thread
+        __syncthreads();                // for all threads, and all are done with the chunk before it
+        int ahead = chunk + STAGES - 1;
+        float* room = shared + (stage + STAGES - 1) % STAGES * STAGE;
+        if (ahead < last) fetch(room, room + TILE_M * TILE_K, ahead);
+        copy_async_commit();
+        const float* here = shared + stage * STAGE;
+        multiply(d, here, here + TILE_M * TILE_K, row, column, q, r);
+        stage = (stage + 1) % STAGES;
+    }
+    store(d, map, out + split * part, m0 + row, n0 + column, q, r, of_class, out_height, out_width, step_y,
+          step_x);
+}

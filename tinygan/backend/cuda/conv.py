@@ -1,0 +1,301 @@
+"""Convolution and its gradients on the GPU: `conv.cu` for float32, and who goes which way.
+
+Images and filters lie channels-last in memory, behind the (N, C, H, W) and (O, C, kh, kw) views that
+the rest of the engine sees; so do results. Whoever lies otherwise is copied. Where a window covers
+the whole image, all three maps are products of plain matrices, and cuBLAS does them. Groups and other
+types than float32 go the portable way.
+"""
+
+from functools import cache
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import portable
+from ..device import array_module
+from .blas import matmul
+from .compiled import kernel, multiprocessors
+from .precision import tensor_cores
+
+FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = range(3)
+_LARGEST = 1 << 31  # numbers in an array: the kernels count them with 32 bits
+
+
+class Tile(NamedTuple):
+    """The part of a product that a block computes, how its warps divide it, the chunks of shared
+    memory in flight, and how many blocks a multiprocessor is to hold.
+    """
+
+    m: int
+    n: int
+    warps_m: int
+    warps_n: int
+    stages: int = 3
+    blocks: int = 2
+
+    @property
+    def threads(self):
+        return 32 * self.warps_m * self.warps_n
+
+    @property
+    def shared(self):
+        """Bytes of shared memory."""
+        return self.stages * (self.m + self.n) * 32 * 4
+
+
+# For results with so many rows and columns at most; the first that fits.
+TILES = {
+    FORWARD: [Tile(128, 8, 4, 1), Tile(128, 32, 4, 1), Tile(128, 64, 2, 2), Tile(128, 128, 2, 2)],
+    INPUT_GRADIENT: [
+        Tile(128, 8, 4, 1), Tile(128, 32, 4, 1), Tile(128, 64, 2, 2), Tile(128, 128, 2, 2),
+    ],
+    WEIGHT_GRADIENT: [Tile(32, 128, 1, 4), Tile(64, 128, 1, 4), Tile(128, 128, 2, 2)],
+}  # fmt: skip
+
+
+def _macros(kind, tile, exact):
+    names = {"TILE_M": tile.m, "TILE_N": tile.n, "WARPS_M": tile.warps_m, "WARPS_N": tile.warps_n}
+    names |= {"STAGES": tile.stages, "BLOCKS": tile.blocks, "KIND": kind}
+    return names | ({"EXACT": 1} if exact else {})
+
+
+VARIANTS = [
+    ("conv.cu", "convolve", _macros(kind, tile, exact))
+    for kind, tiles in TILES.items()
+    for tile in tiles
+    for exact in (False, True)
+] + [("add_parts.cu", "add_parts", {})]
+
+
+# -- the three maps --------------------------------------------------------------------------------
+
+
+def conv2d(x, weight, stride, padding, dilation, groups, size=None):
+    """y[n, o] = Σ windows · w[o]; of `size` where fewer windows are wanted than there are."""
+    geometry = (stride, padding, dilation)
+    if size is None:
+        size = _windows(x.shape[2:], weight.shape[2:], *geometry)
+    if not _ours(x, weight, groups, (len(x), len(weight), *size)):
+        y = portable.conv2d(x, weight, *geometry, groups)
+        return y[:, :, : size[0], : size[1]]
+    if _whole(x.shape, weight.shape, size, padding):
+        return _first(matmul(_matrix(x), _matrix(weight).T), (len(x), 1, 1, len(weight)))
+    return _forward(x, weight, size, geometry)
+
+
+def conv2d_input_grad(g, weight, size, stride, padding, dilation, groups):
+    """Each g spreads w over the window it came from."""
+    shape = (len(g), weight.shape[1] * groups, *size)
+    if not _ours(g, weight, groups, shape):
+        return portable.conv2d_input_grad(g, weight, size, stride, padding, dilation, groups)
+    if _whole(shape, weight.shape, g.shape[2:], padding):
+        return _first(matmul(_matrix(g), _matrix(weight)), (len(g), *size, weight.shape[1]))
+    return _input_gradient(g, weight, size, (stride, padding, dilation))
+
+
+def conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups):
+    """w[o] gets Σ g[n, o] · window, summed over images and pixels."""
+    shape = (g.shape[1], x.shape[1] // groups, *kernel_size)
+    if not _ours(x, g, groups, shape):
+        return portable.conv2d_weight_grad(x, g, kernel_size, stride, padding, dilation, groups)
+    if _whole(x.shape, shape, g.shape[2:], padding):
+        return _first(matmul(_matrix(g).T, _matrix(x)), (shape[0], *kernel_size, shape[1]))
+    return _weight_gradient(x, g, shape, (stride, padding, dilation))
+
+
+def conv2d_gradients(x, weight, g, *geometry):
+    """dx and dw of y = conv2d(x, weight), given the gradient of y."""
+    dx = conv2d_input_grad(g, weight, x.shape[2:], *geometry)
+    return dx, conv2d_weight_grad(x, g, weight.shape[2:], *geometry)
+
+
+def conv_transpose2d_gradients(y, weight, g, *geometry):
+    """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
+    dy = conv2d(g, weight, *geometry, size=y.shape[2:])
+    return dy, conv2d_weight_grad(g, y, weight.shape[2:], *geometry)
+
+
+def _windows(size, kernel_size, stride, padding, dilation):
+    """How many windows there are along each axis."""
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation)
+    )
+
+
+def _ours(x, other, groups, shape):
+    """Is it for `conv.cu`?"""
+    sizes = (x.size, other.size, int(np.prod(shape, dtype=np.int64)))
+    return (
+        groups == 1
+        and x.dtype == other.dtype == np.float32
+        and min(sizes) > 0
+        and 4 * max(sizes) < 3 * _LARGEST  # with channels filled up to a multiple of four
+        and max(sizes) < _LARGEST // 2
+    )
+
+
+def _whole(shape, weight_shape, windows, padding):
+    """Does the only window cover the whole image?"""
+    return shape[2:] == weight_shape[2:] and tuple(windows) == (1, 1) and not any(padding)
+
+
+# -- layouts ---------------------------------------------------------------------------------------
+
+
+def channels_last(x):
+    """(N, C, H, W) → contiguous (N, H, W, C); no copy where the memory lies like that."""
+    view = x.transpose(0, 2, 3, 1)
+    return view if view.flags.c_contiguous else array_module(x).ascontiguousarray(view)
+
+
+def _first(x, shape):
+    """Memory (N, H, W, C) as a view (N, C, H, W)."""
+    return x.reshape(shape).transpose(0, 3, 1, 2)
+
+
+def _matrix(x):
+    """(N, C, H, W) → (N, H·W·C)."""
+    return channels_last(x).reshape(len(x), -1)
+
+
+def _in_fours(x):
+    """x (…, C) with zeros behind its channels, so that they come in groups of 16 bytes."""
+    missing = -x.shape[-1] % 4
+    if not missing:
+        return x
+    xp = array_module(x)
+    filled = xp.zeros((*x.shape[:-1], x.shape[-1] + missing), x.dtype)
+    filled[..., : x.shape[-1]] = x
+    return filled
+
+
+# -- the kernel ------------------------------------------------------------------------------------
+
+
+def _forward(x, weight, size, geometry):
+    stride = geometry[0]
+    images, filters = _in_fours(channels_last(x)), _in_fours(channels_last(weight))
+    count, height, width, channels = images.shape
+    taps = _taps(weight.shape[2:], *geometry, False)
+    out = array_module(x).empty((count, *size, len(weight)), x.dtype)
+    rows, length = count * size[0] * size[1], len(taps[0]) * channels
+    _launch(
+        FORWARD, (rows, len(weight)), length, 1, images, filters, images, out, taps,
+        (count, height, width, *size, *stride, channels, channels, len(taps[0]), channels,
+         len(weight), *size, 1, 1),
+    )  # fmt: skip
+    return out.transpose(0, 3, 1, 2)
+
+
+def _input_gradient(g, weight, size, geometry):
+    step = geometry[0]
+    gradients, filters = _in_fours(channels_last(g)), _in_fours(channels_last(weight))
+    count, height, width, inner = gradients.shape
+    taps = _taps(weight.shape[2:], *geometry, True)
+    filled = -(-inner // 32) * 32
+    out = array_module(g).empty((count, *size, weight.shape[1]), g.dtype)
+    grid = [-(-n // s) for n, s in zip(size, step)]
+    length = max(row[0][3] for row in taps) * filled
+    if len(filters) != inner:  # as many filters as there are channels of the gradient
+        filters = _in_fours(filters.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+        filters = array_module(g).ascontiguousarray(filters)
+    _launch(
+        INPUT_GRADIENT, (count * grid[0] * grid[1], weight.shape[1]), length, len(taps),
+        filters, filters, gradients, out, taps,
+        (count, height, width, *grid, 1, 1, inner, filled, len(taps[0]), filters.shape[-1],
+         weight.shape[1], *size, *step),
+    )  # fmt: skip
+    return out.transpose(0, 3, 1, 2)
+
+
+def _weight_gradient(x, g, shape, geometry):
+    images, gradients = _in_fours(channels_last(x)), _in_fours(channels_last(g))
+    count, height, width, channels = images.shape
+    _, rows, columns, outer = gradients.shape
+    taps = _taps(shape[2:], *geometry, False)
+    out = array_module(x).empty((outer, *shape[2:], channels), x.dtype)
+    _launch(
+        WEIGHT_GRADIENT, (outer, len(taps[0]) * channels), count * rows * columns, 1,
+        images, gradients, gradients, out, taps,
+        (count, height, width, rows, columns, *geometry[0], channels, channels, len(taps[0]),
+         channels, outer, 1, 1, 1, 1),
+    )  # fmt: skip
+    return out[: shape[0], ..., : shape[1]].transpose(0, 3, 1, 2)
+
+
+def _launch(kind, size, length, classes, images, filters, gradients, out, taps, numbers):
+    """Convolve: the result has `size` rows and columns in each class, sums `length` numbers."""
+    tile = _tile(kind, size)
+    tiles = -(-size[0] // tile.m), -(-size[1] // tile.n)
+    splits = _splits(tiles[0] * tiles[1] * classes, -(-length // 32), tile)
+    xp = array_module(out)
+    parts = xp.empty((splits, *out.shape), out.dtype) if splits > 1 else out
+    run = kernel("conv.cu", "convolve", **_macros(kind, tile, not tensor_cores()))
+    run.max_dynamic_shared_size_bytes = tile.shared
+    arguments = (images, filters, gradients, parts, _on_device(taps, xp))
+    arguments += (*map(np.int32, numbers), np.int32(splits), np.int64(out.size))
+    run((*tiles, classes * splits), (tile.threads,), arguments, shared_mem=tile.shared)
+    if splits > 1:
+        blocks = min(-(-out.size // 256), 8 * multiprocessors())
+        add = kernel("add_parts.cu", "add_parts")
+        add((blocks,), (256,), (parts, out, np.int32(splits), np.int64(out.size)))
+
+
+def _tile(kind, size):
+    """The smallest that holds the result's columns (of a weight gradient: its rows), or the
+    largest.
+    """
+    tiles = TILES[kind]
+    fits = [t for t in tiles if (size[0] <= t.m if kind == WEIGHT_GRADIENT else size[1] <= t.n)]
+    return (fits or tiles[-1:])[0]
+
+
+_ADDING = 4  # chunks that a block multiplies in the time that its part of a sum takes to be added
+
+
+def _splits(tiles, chunks, tile):
+    """Into how many parts to cut the sums, so that the blocks fill the card evenly."""
+    room = tile.blocks * multiprocessors()
+
+    def time(splits):
+        return -(-tiles * splits // room) * (chunks / splits + _ADDING * (splits > 1))
+
+    return min(range(1, max(2, min(chunks, 2 * room // tiles + 2))), key=time)
+
+
+@cache
+def _taps(kernel_size, stride, padding, dilation, transposed):
+    """For each class of pixels, and each tap that meets it: (dy, dx, number of the tap, how many
+    taps the class has). A tap finds its pixel at (dy, dx) from the window's place.
+    """
+    (kh, kw), (sh, sw), (ph, pw), (dh, dw) = kernel_size, stride, padding, dilation
+    every = list(product(range(kh), range(kw)))
+    if not transposed:
+        return (tuple((u * dh - ph, v * dw - pw, i, len(every)) for i, (u, v) in enumerate(every)),)
+    classes = []
+    for y, x in product(range(sh), range(sw)):
+        meets = [
+            ((y + ph - u * dh) // sh, (x + pw - v * dw) // sw, i)
+            for i, (u, v) in enumerate(every)
+            if (y + ph - u * dh) % sh == 0 and (x + pw - v * dw) % sw == 0
+        ]
+        rows = [(*tap, len(meets)) for tap in meets]
+        classes.append(tuple(rows + [(0, 0, 0, len(meets))] * (len(every) - len(meets))))
+    return tuple(classes)
+
+
+_placed = {}
+
+
+def _on_device(taps, xp):
+    """The table of taps in the card's memory, where it is put once."""
+    key = (taps, xp, _device_index(xp))
+    if key not in _placed:
+        _placed[key] = xp.array(np.array(taps, np.int32))
+    return _placed[key]
+
+
+def _device_index(xp):
+    return xp.cuda.runtime.getDevice() if hasattr(xp.cuda.runtime, "getDevice") else 0
