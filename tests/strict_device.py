@@ -10,11 +10,12 @@ place of CuPy, so that the engine's own code for "cuda" runs unchanged.
 import operator
 import sys
 import types
-from contextlib import contextmanager
 from importlib import import_module
 
 import numpy as np
 import scipy.special
+
+from tests import philox
 
 waits = []  # one entry for each time the host read a value
 
@@ -219,28 +220,19 @@ class StrictModule(types.ModuleType):
         return value if isinstance(value, type) or not callable(value) else _Function(value)
 
 
-class _Generator:
-    """A generator whose state lies on the device: a key and a count of draws."""
+class _Card:
+    """`cupy.cuda.Device`."""
 
-    def __init__(self, key):
-        self.bit_generator = types.SimpleNamespace(
-            _state=StrictArray(np.array([key, 0], np.uint64))
-        )
+    attributes = {"MultiProcessorCount": 4}
 
-    def __getattr__(self, name):
-        def draw(*args, **keywords):
-            state = self.bit_generator._state._array
-            state[1] += 1
-            return _up(
-                getattr(np.random.Generator(np.random.Philox(key=state)), name)(*args, **keywords)
-            )
+    def __init__(self, index=0):
+        self.id = index
 
-        return draw
+    def __enter__(self):
+        return self
 
-
-@contextmanager
-def _on_device(index):
-    yield
+    def __exit__(self, *_):
+        pass
 
 
 def _module():
@@ -255,17 +247,15 @@ def _module():
     cupy.cuda = types.SimpleNamespace(
         is_available=lambda: True,
         runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
-        Device=_on_device,
-    )
-    cupy.random = types.SimpleNamespace(
-        Generator=lambda key: _Generator(key), Philox4x3210=lambda key: key
+        Device=_Card,
     )
     return cupy
 
 
 def install(monkeypatch):
     """Put the pretended CuPy in the real one's place, for one test. Returns the module."""
-    device, portable = (import_module(f"tinygan.backend.{name}") for name in ("device", "portable"))
+    names = ("device", "portable", "random", "cuda.random")
+    device, portable, streams, random = (import_module(f"tinygan.backend.{n}") for n in names)
     cupy = _module()
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     for name in ["cupyx", "cupyx.scipy"]:
@@ -273,5 +263,9 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", StrictModule("special", scipy.special))
     monkeypatch.setitem(device._modules, StrictArray, cupy)
     monkeypatch.setitem(device._kernels, StrictArray, portable)
+    monkeypatch.setattr(random, "kernel", philox.kernel)
+    monkeypatch.setattr(streams, "_streams", dict(streams._streams))
+    for each in streams.all_streams():  # what lies on this device does not outlive the test
+        monkeypatch.setattr(each, "_cuda", {})
     waits.clear()
     return cupy

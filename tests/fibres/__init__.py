@@ -15,6 +15,7 @@ A test of the backend's Python code takes the fixture `fibre_device` (see `conft
 import ctypes
 import os
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -62,14 +63,14 @@ class Module:
         self.file, self.macros = file, macros
 
     def get_function(self, name):
-        return Kernel(_built(self.file, name, self.macros), name)
+        return Kernel(_built(self.file, self.macros), name)
 
 
 class Kernel:
     """A kernel, to be called as one of CuPy's."""
 
     def __init__(self, library, name):
-        self._launch, self.name = library.fibres_launch, name
+        self._launch, self.name = library[f"fibres_{name}"], name
         self._launch.restype = ctypes.c_char_p
         self.max_dynamic_shared_size_bytes = STATIC_LIMIT
 
@@ -162,24 +163,24 @@ def _folder():
     return tempfile.TemporaryDirectory(prefix="fibres")
 
 
+def kernel_names(text) -> list[str]:
+    return re.findall(r"__global__[^{};]*?\b(\w+)\s*\([^()]*\)\s*\{", text)
+
+
 @cache
-def _built(file, name, macros):
-    """The library of one kernel. The file's own lines keep their numbers."""
+def _built(file, macros):
+    """The library of a file's kernels. The file's own lines keep their numbers."""
     stem = Path(_folder().name) / f"{len(os.listdir(_folder().name))}"
-    text = f"""#include "{HERE}/warps.h"
-        namespace {{
-        #include "{compiled.FOLDER / file}"
-        }}
-        extern "C" const char* fibres_launch(const uint3* grid, const uint3* block, size_t shared,
-                                             void** values, const char** kinds, int count) {{
-            return fibres::launch<{name}>(grid, block, shared, values, kinds, count);
-        }}"""
+    text = f'#include "{HERE}/warps.h"\nnamespace {{\n#include "{compiled.FOLDER / file}"\n}}\n'
+    for name in kernel_names((compiled.FOLDER / file).read_text()):
+        text += f"KERNEL({name})\n"
     stem.with_suffix(".cpp").write_text(text)
     options = ["-std=c++20", "-O1", "-fPIC", "-w", "-ffp-contract=off", "-U_FORTIFY_SOURCE"]
     options += [f"-fsanitize={SLIPS}", "-fno-gnu-unique", f"-I{compiled.FOLDER}"]
     options += [f"-D{key}={value}" for key, value in macros]
     _run("g++", *options, "-c", f"{stem}.cpp", "-o", f"{stem}.o")
-    _run("g++", "-shared", f"{stem}.o", "-o", f"{stem}.so")  # without -fsanitize's own library
+    # Without -fsanitize's own library; a kernel may be called as a function of C's is.
+    _run("g++", "-shared", "-Wl,-Bsymbolic", f"{stem}.o", "-o", f"{stem}.so")
     return ctypes.CDLL(f"{stem}.so")
 
 
@@ -199,8 +200,10 @@ def install(monkeypatch):
     compile for GPUs (`test_cuda_sources.py`).
     """
     cupy = strict_device.install(monkeypatch)
-    device, cuda = (import_module(f"tinygan.backend.{name}") for name in ("device", "cuda"))
+    names = ("device", "cuda", "cuda.random")
+    device, cuda, random = (import_module(f"tinygan.backend.{name}") for name in names)
     monkeypatch.setitem(device._kernels, strict_device.StrictArray, cuda)
+    monkeypatch.setattr(random, "kernel", compiled.kernel)  # not what the strict device has there
     monkeypatch.setattr(compiled, "_module", _listed_module)
     compiled.kernel.cache_clear()
     return cupy

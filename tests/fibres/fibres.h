@@ -317,6 +317,13 @@ const char* launch(const uint3* grid, const uint3* block, size_t shared, void** 
 
 }  // namespace
 
+// The function of the library that launches a kernel.
+#define KERNEL(name)                                                                          \
+    extern "C" const char* fibres_##name(const uint3* grid, const uint3* block, size_t shared, \
+                                         void** values, const char** kinds, int count) {      \
+        return fibres::launch<name>(grid, block, shared, values, kinds, count);               \
+    }
+
 // -- what g++ calls when an operation has no meaning (its -fsanitize, with reports of our own) --------
 
 #define SLIP(name, what, ...)                                                                 \

@@ -33,19 +33,29 @@ class Stream:
     """
 
     def __init__(self, seed):
+        self._cuda = {}  # index of a device -> its generator
+        self.restart(seed)
+        _all_streams.add(self)
+
+    def restart(self, seed):
+        """Begin anew, from a seed. A GPU's generator keeps its memory: captured draws know it."""
         self._seed = seed
         self._host = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
-        self._cuda = {}
-        _all_streams.add(self)
+        for index, generator in self._cuda.items():
+            generator.restore(self._beginning(index))
+
+    def _beginning(self, index):
+        """The first state of the generator of a GPU."""
+        seed = np.random.SeedSequence(self._seed, spawn_key=(index,))
+        return [int(seed.generate_state(1, np.uint64)[0]), 0]
 
     def _generator(self, device: Device | None):
         if device is None or device.type == "cpu":
             return self._host
         if device.index not in self._cuda:
-            random = import_module("cupy").random
-            seed = np.random.SeedSequence(self._seed, spawn_key=(device.index,))
-            key = int(seed.generate_state(1, np.uint64)[0]) >> 1
-            self._cuda[device.index] = random.Generator(random.Philox4x3210(key))
+            random = import_module("tinygan.backend.cuda.random")
+            key, _ = self._beginning(device.index)
+            self._cuda[device.index] = random.Generator(key, device.index)
         return self._cuda[device.index]
 
     def normal(self, shape, dtype=np.float32, device=None):
@@ -75,30 +85,20 @@ class Stream:
             "has_uint32": int(host["has_uint32"]),
             "uinteger": int(host["uinteger"]),
         }
-        if self._cuda:
-            state["cuda"] = {str(i): _cuda_state(g) for i, g in self._cuda.items()}
-        return state
+        there = {index: generator.state() for index, generator in self._cuda.items()}
+        there = {str(i): words for i, words in there.items() if words != self._beginning(i)}
+        return state | ({"cuda": there} if there else {})
 
     def restore(self, state: dict) -> None:
-        self._seed = state["seed"]
+        self.restart(state["seed"])
         self._host.bit_generator.state = {
             "bit_generator": "SFC64",
             "state": {"state": np.array(state["words"], dtype=np.uint64)},
             "has_uint32": state["has_uint32"],
             "uinteger": state["uinteger"],
         }
-        self._cuda = {}
         for index, words in state.get("cuda", {}).items():
-            _cuda_restore(self._generator(Device("cuda", int(index))), words)
-
-
-def _cuda_state(generator) -> list:
-    return generator.bit_generator._state.get().tolist()
-
-
-def _cuda_restore(generator, words) -> None:
-    held = generator.bit_generator._state
-    held.set(np.array(words, dtype=held.dtype))
+            self._generator(Device("cuda", int(index))).restore(words)
 
 
 def manual_seed(seed: int) -> None:
@@ -108,7 +108,7 @@ def manual_seed(seed: int) -> None:
         raise ValueError(f"manual_seed: expected a whole number >= 0, got {seed!r}")
     _seed = int(seed)
     for name in _streams:
-        _streams[name].__init__(_stream_seed(name))
+        _streams[name].restart(_stream_seed(name))
 
 
 def stream(name: str) -> Stream:
@@ -144,7 +144,7 @@ def restore_random_state(state: dict) -> None:
     _seed = state["seed"]
     for name in list(_streams):
         if name not in state["streams"]:
-            _streams[name].__init__(_stream_seed(name))
+            _streams[name].restart(_stream_seed(name))
     for name, saved in state["streams"].items():
         stream(name).restore(saved)
 
