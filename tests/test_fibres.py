@@ -40,6 +40,14 @@ def test_a_missing_barrier_or_wait_is_noticed(name, missing):
     assert (reverse(name, missing) != backwards).any()
 
 
+def test_threads_take_turns_in_no_order():
+    shift, y, expected = fibres.kernel(FILE, "shift"), np.zeros_like(x), np.append(x[:1], x[:-1])
+    shift((1,), (256,), (x, y, 0))
+    assert (y == expected).all()
+    shift((1,), (256,), (x, y, 1))
+    assert (y != expected).any()
+
+
 def test_copies_of_four_numbers_and_of_none():
     y = np.ones(256, np.float32)
     fibres.kernel(FILE, "by_fours")((1,), (64,), (x, y, np.int32(10)))

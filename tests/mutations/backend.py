@@ -95,12 +95,25 @@ SLIPS = [
     *slips(
         "backend/random.py", "tests/test_random.py tests/test_loop.py -k 'stream or seed or draws or distributions'",
         ("all streams alike", "    return [_seed, zlib.crc32(name.encode())]", "    return [_seed, 0]"),
-        ("streams of others go on", "    for name in _streams:\n        _streams[name].__init__(_stream_seed(name))", "    for name in ():\n        _streams[name].__init__(_stream_seed(name))"),
+        ("streams of others go on", "    for name in _streams:\n        _streams[name].restart(_stream_seed(name))", "    for name in ():\n        _streams[name].restart(_stream_seed(name))"),
         ("half of a word is lost", "            \"has_uint32\": state[\"has_uint32\"],", "            \"has_uint32\": 0,"),
-        ("streams that were not drawn from keep their place", "        if name not in state[\"streams\"]:\n            _streams[name].__init__(_stream_seed(name))", "        pass"),
+        ("streams that were not drawn from keep their place", "        if name not in state[\"streams\"]:\n            _streams[name].restart(_stream_seed(name))", "        pass"),
         ("a child waits for its parent's lock", "    os.register_at_fork(after_in_child=_after_fork_in_child)", "    pass", "tests/test_random.py"),
         ("a child begins anew", "        host.state = each._host.bit_generator.state\n", "", "tests/test_random.py"),
         ("integers reach the top", "integers(low, high, shape, dtype=np.int64)", "integers(low, high + 1, shape, dtype=np.int64)", "tests/test_random.py"),
+    ),
+    *slips(
+        "backend/random.py", "tests/test_cuda_random.py",
+        ("a seed does not reach the GPU", "            generator.restore(self._beginning(index))", "            pass"),
+        ("unused generators are saved", " if words != self._beginning(i)}", "}"),
+    ),
+    *slips(
+        "backend/cuda/philox.cu", "tests/test_cuda_random.py",
+        ("every draw the same numbers", "Word n = used + i;", "Word n = i;"),
+        ("the count has 32 bits", "static_cast<unsigned>(n >> 32)", "0"),
+        ("a number too many", "if (2 * i + 1 < size) out", "out"),
+        ("numbers behind the end", "4 * i + 3 < size", "4 * i < size"),
+        ("too small a deviation", "-2.f * logf", "-1.9f * logf"),
     ),
     *slips(
         "backend/cpu/threads.py", "tests/test_cpu_threads.py",
