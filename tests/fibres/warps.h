@@ -64,13 +64,11 @@ struct Fragments {
 };
 
 // As on a tensor core: the last 13 bits of a factor's mantissa are not seen.
+float cut_to_tf32(float x) { return with_bits<float>(with_bits<uint32_t>(x) & 0xffffe000u); }
+
 void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place = HERE) {
-    auto cut = [](float x) {
-        uint32_t bits;
-        memcpy(&bits, &x, 4), bits &= 0xffffe000, memcpy(&x, &bits, 4);
-        return x;
-    };
-    Fragments mine = {{cut(a[0]), cut(a[1]), cut(a[2]), cut(a[3])}, {cut(b[0]), cut(b[1])}};
+    Fragments mine = {{cut_to_tf32(a[0]), cut_to_tf32(a[1]), cut_to_tf32(a[2]), cut_to_tf32(a[3])},
+                      {cut_to_tf32(b[0]), cut_to_tf32(b[1])}};
     int q = fibres::current % 32 / 4, r = fibres::current % 4;
     fibres::exchange(ALL_LANES, mine, place, [&](auto given) {
         for (int i = 0; i < 4; ++i) {
@@ -78,6 +76,30 @@ void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place pla
                 float left = given(q * 4 + k % 4).a[k / 4 * 2 + i / 2];
                 float right = given((2 * r + i % 2) * 4 + k % 4).b[k / 4];
                 d[i] += left * right;
+            }
+        }
+    });
+}
+// Products by warpgroups: done at once, by the four warps one by one, since each has its own 16 rows.
+float* aligned_to_1024(float* shared) {
+    return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(shared) + 1023) & ~uintptr_t(1023));
+}
+void group_begin() {}
+void group_commit() {}
+template <int batches>
+void group_wait() {}
+void shared_for_group() {}
+int place_for_group(int i, int k);
+
+void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step, Place place = HERE) {
+    Fragments mine = {{cut_to_tf32(a[0]), cut_to_tf32(a[1]), cut_to_tf32(a[2]), cut_to_tf32(a[3])}, {}};
+    int q = fibres::current % 32 / 4, r = fibres::current % 4;
+    fibres::exchange(ALL_LANES, mine, place, [&](auto given) {
+        for (int i = 0; i < 32; ++i) {
+            int half = i / 2 % 2, column = i / 4 * 8 + 2 * r + i % 2;
+            for (int k = 0; k < 8; ++k) {
+                float left = given(q * 4 + k % 4).a[k / 4 * 2 + half];
+                d[i] += left * cut_to_tf32(b[place_for_group(column, 8 * step + k)]);
             }
         }
     });

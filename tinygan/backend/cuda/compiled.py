@@ -5,8 +5,10 @@ should know, such as those of tiles, are macros. CuPy keeps what it compiled on 
 user's first run waits.
 """
 
+import os
 import re
 from functools import cache
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
@@ -23,7 +25,34 @@ def kernel(file: str, name: str, **macros):
 @cache
 def _module(file, macros):
     options = (*OPTIONS, *(f"-D{key}={value}" for key, value in macros))
-    return import_module("cupy").RawModule(code=source(file), options=options)
+    cupy = import_module("cupy")
+    if "hopper" in file:
+        return cupy.RawModule(path=_compiled_for_hopper(file, options))
+    return cupy.RawModule(code=source(file), options=options)
+
+
+def _compiled_for_hopper(file, options) -> str:
+    """Where the program is that NVRTC makes for sm_90a, which CuPy does not know.
+
+    Warpgroups' products are not part of sm_90: no later card has them.
+    """
+    nvrtc = import_module("cupy_backends.cuda.libs.nvrtc")
+    options = (*options, "-arch=sm_90a")
+    text = repr((source(file), options, nvrtc.getVersion()))
+    folder = Path(os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache")
+    path = folder / f"tinygan-{sha256(text.encode()).hexdigest()}.cubin"
+    if not path.exists():
+        program = nvrtc.createProgram(source(file), file, (), ())
+        try:
+            nvrtc.compileProgram(program, options)
+        except nvrtc.NVRTCError as error:
+            raise RuntimeError(f"{file}: {nvrtc.getProgramLog(program)}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(nvrtc.getCUBIN(program))
+        unfinished.replace(path)
+        nvrtc.destroyProgram(program)
+    return str(path)
 
 
 @cache
@@ -37,3 +66,9 @@ def source(file: str) -> str:
 def multiprocessors() -> int:
     """How many blocks' worth of processors the card has."""
     return import_module("cupy").cuda.Device().attributes["MultiProcessorCount"]
+
+
+@cache
+def is_hopper() -> bool:
+    """Has the card the products of warpgroups, which `…_hopper.cu` use?"""
+    return import_module("cupy").cuda.Device().compute_capability == "90"

@@ -23,16 +23,10 @@
 // Under stride s an input gradient falls into s·s classes of pixels, by their remainders modulo s,
 // each of which meets its own taps and no others.
 
-#include "device.cuh"
-
-#define FORWARD 0
-#define INPUT_GRADIENT 1
-#define WEIGHT_GRADIENT 2
+#include "gather.cuh"
 
 // The shape of a tile, and how its warps divide it (macros that the driver sets).
-constexpr int TILE_K = 32;
 constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;  // what one warp computes
-constexpr int THREADS = 32 * WARPS_M * WARPS_N;
 constexpr int FRAGMENTS_M = WARP_M / 16, FRAGMENTS_N = WARP_N / 8;  // tensor cores compute 16 × 8
 constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;                   // numbers in shared memory
 
@@ -40,12 +34,6 @@ constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;                   // numbers i
 // way in which the images themselves lie, since 16 bytes are fetched at a time.
 constexpr bool A_ALONG_K = KIND != WEIGHT_GRADIENT;
 constexpr bool B_ALONG_K = KIND == FORWARD;
-
-// The place of element (i, k) of a tile that lies along k: row i has 8 groups of four numbers, and
-// odd rows have their halves exchanged.
-__device__ inline int place_along(int i, int k) {
-    return i * TILE_K + (((k / 4) ^ ((i & 1) << 2)) * 4) + k % 4;
-}
 
 // The place of element (k, i) of a tile `width` wide that lies across. Of a warp, four rows are read
 // at once, 4 apart; each of them has its groups in another order.
@@ -69,10 +57,6 @@ __device__ inline int column_of(int j, int q) {
 }
 
 // -- the product of what is in shared memory ----------------------------------------------------------
-
-// Tensor cores cut a float32 after 10 bits of its mantissa. This makes up for the half bit that they
-// cut on average, and leaves what has no more than 10 bits as it is.
-__device__ inline float for_tensor_cores(float x) { return x * (1.f + 0.693f / 2048.f); }
 
 #if defined(EXACT) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800)
 
@@ -180,61 +164,21 @@ __device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const f
 
 // -- fetching ----------------------------------------------------------------------------------------
 
-// How many groups of four a thread fetches of a tile with so many.
-constexpr int each(int groups) { return (groups + THREADS - 1) / THREADS; }
-
-struct Map {  // the geometry, as the driver describes it
-    const float *images, *filters, *gradients;
-    const int4* taps;                  // (dy, dx, tap of the filter, how many taps has the class)
-    int count, height, width;          // of images: of `images` in FORWARD and WEIGHT_GRADIENT, of
-                                       // `gradients` in INPUT_GRADIENT: those that are gathered from
-    int rows, columns;                 // positions at which windows lie, or pixels of one class
-    int stride_y, stride_x;            // of those positions, in the gathered images
-    int inner, inner_padded;           // channels summed over; with which distance between taps in k
-    int all_taps, filter_channels;     // of a filter: (O, all_taps, filter_channels)
-    int outer;                         // channels of the result
-};
-
 #if KIND != WEIGHT_GRADIENT
 
 struct Fetch {
-    static constexpr int OF_A = each(TILE_M * TILE_K / 4), OF_B = each(TILE_N * TILE_K / 4);
+    static constexpr int OF_B = each(TILE_N * TILE_K / 4);
     const Map& map;
-    const float* source;
-    const int4* taps;
-    int base[OF_A], corner[OF_A];  // of the window of each of this thread's rows: place, and (y, x)
+    Gather gather;
     int n0, length;
 
     __device__ Fetch(const Map& map, int m0, int n0, int of_class)
-        : map(map), source(KIND == FORWARD ? map.images : map.gradients),
-          taps(map.taps + of_class * map.all_taps), n0(n0) {
-        length = taps[0].w * map.inner_padded;
-#pragma unroll
-        for (int i = 0; i < OF_A; ++i) {
-            int m = m0 + (threadIdx.x + i * THREADS) / (TILE_K / 4);
-            int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
-            int y = position / map.columns * map.stride_y, x = position % map.columns * map.stride_x;
-            bool exists = image < map.count;
-            base[i] = ((image * map.height + y) * map.width + x) * map.inner;
-            corner[i] = exists ? (y << 16 | x) : (0x3fff << 16);  // a row that lies outside for any tap
-        }
-    }
+        : map(map), gather(map, m0, of_class), n0(n0), length(gather.length) {}
 
     __device__ void operator()(float* a, float* b, int chunk) const {
+        gather(a, chunk);
         int k = chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
-        int number = k / map.inner_padded, c = k - number * map.inner_padded;
-        bool exists = k < length && c < map.inner;
-        int4 tap = taps[exists ? number : 0];
-        int shift = (tap.x * map.width + tap.y) * map.inner + c;
-#pragma unroll
-        for (int i = 0; i < OF_A; ++i) {
-            int group = threadIdx.x + i * THREADS;
-            int y = (corner[i] >> 16) + tap.x, x = (corner[i] & 0xffff) + tap.y;
-            bool inside = exists && unsigned(y) < unsigned(map.height) && unsigned(x) < unsigned(map.width);
-            const float* from = source + (inside ? base[i] + shift : 0);
-            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
-                copy_async_16(a + place_along(group / (TILE_K / 4), k % TILE_K), from, inside);
-        }
+        bool exists = k < length;
         if constexpr (KIND == FORWARD) {  // row n of B is filter n, as it lies
 #pragma unroll
             for (int i = 0; i < OF_B; ++i) {
@@ -246,11 +190,11 @@ struct Fetch {
             }
         } else {  // row o of B is one tap of filter o; a chunk lies within one tap
             int first = chunk * TILE_K, of_tap = first / map.inner_padded;
-            int o0 = first - of_tap * map.inner_padded, place = taps[of_tap].z;
+            int o0 = first - of_tap * map.inner_padded, place = gather.taps[of_tap].z;
 #pragma unroll
             for (int i = 0; i < OF_B; ++i) {
                 int group = threadIdx.x + i * THREADS, o = group / (TILE_N / 4), n = group % (TILE_N / 4) * 4;
-                bool inside = o0 + o < map.inner && n0 + n < map.filter_channels;
+                bool inside = first < length && o0 + o < map.inner && n0 + n < map.filter_channels;
                 int row = (o0 + o) * map.all_taps + place;
                 const float* from = map.filters + (inside ? row * map.filter_channels + n0 + n : 0);
                 if (TILE_N * TILE_K / 4 % THREADS == 0 || group < TILE_N * TILE_K / 4)
@@ -315,27 +259,14 @@ struct Fetch {
 
 // -- a tile ------------------------------------------------------------------------------------------
 
-// Where row m of D begins in the result, −1 where there is no such row.
-__device__ inline int place_of_row(const Map& map, int m, int of_class, int out_height, int out_width,
-                                   int step_y, int step_x) {
-    if (KIND == WEIGHT_GRADIENT) return m < map.outer ? m * map.all_taps * map.inner : -1;
-    int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
-    int y = position / map.columns * step_y + of_class / step_x;
-    int x = position % map.columns * step_x + of_class % step_x;
-    if (image >= map.count || y >= out_height || x >= out_width) return -1;
-    return ((image * out_height + y) * out_width + x) * map.outer;
-}
-
 __device__ inline void store(const float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const Map& map, float* out,
-                             int m0, int n0, int q, int r, int of_class, int out_height, int out_width,
-                             int step_y, int step_x) {
+                             int m0, int n0, int q, int r, int of_class) {
     int width = KIND == WEIGHT_GRADIENT ? map.all_taps * map.inner : map.outer;
 #pragma unroll
     for (int i = 0; i < FRAGMENTS_M; ++i)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            int place = place_of_row(map, m0 + row_of(i, half, q), of_class, out_height, out_width, step_y,
-                                     step_x);
+            int place = place_of_row(map, m0 + row_of(i, half, q), of_class);
             if (place < 0) continue;
 #pragma unroll
             for (int j = 0; j < FRAGMENTS_N; ++j) {
@@ -375,19 +306,16 @@ __device__ inline void store(const float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], cons
 // A block computes one tile of D, or its part of the sums there. The grid: tiles along the rows of D,
 // tiles along its columns, classes × splits.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-convolve(const float* images, const float* filters, const float* gradients, float* out,
-         const int4* taps, int count, int height, int width, int rows, int columns, int stride_y,
-         int stride_x, int inner, int inner_padded, int all_taps, int filter_channels, int outer,
-         int out_height, int out_width, int step_y, int step_x, int splits, long long part) {
+convolve(const float* images, const float* filters, const float* gradients, float* out, const int4* taps,
+         MAP_ARGUMENTS) {
     DYNAMIC_SHARED(float, shared);
-    Map map = {images, filters, gradients, taps, count, height, width, rows, columns, stride_y, stride_x,
-               inner, inner_padded, all_taps, filter_channels, outer};
-    int of_class = blockIdx.z / splits, split = blockIdx.z % splits;
+    Map map = {images, filters, gradients, taps, MAP_NAMES};
+    int of_class = blockIdx.z / map.splits, split = blockIdx.z % map.splits;
     int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N;
     Fetch fetch(map, m0, n0, of_class);
     int chunks = (fetch.length + TILE_K - 1) / TILE_K;
-    int first = static_cast<long long>(chunks) * split / splits;
-    int last = static_cast<long long>(chunks) * (split + 1) / splits;
+    int first = static_cast<long long>(chunks) * split / map.splits;
+    int last = static_cast<long long>(chunks) * (split + 1) / map.splits;
 
     float d[FRAGMENTS_M][FRAGMENTS_N][4] = {};
     int warp = threadIdx.x / 32, q = threadIdx.x % 32 / 4, r = threadIdx.x % 4;
@@ -409,6 +337,5 @@ convolve(const float* images, const float* filters, const float* gradients, floa
         multiply(d, here, here + TILE_M * TILE_K, row, column, q, r);
         stage = (stage + 1) % STAGES;
     }
-    store(d, map, out + split * part, m0 + row, n0 + column, q, r, of_class, out_height, out_width, step_y,
-          step_x);
+    store(d, map, out + split * map.part, m0 + row, n0 + column, q, r, of_class);
 }

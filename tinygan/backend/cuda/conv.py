@@ -1,8 +1,9 @@
-"""Convolution and its gradients on the GPU: `conv.cu` for float32, and who goes which way.
+"""Convolution and its gradients on the GPU, in float32: which kernel, and in which tiles.
 
-Images and filters lie channels-last in memory, behind the (N, C, H, W) and (O, C, kh, kw) views that
-the rest of the engine sees; so do results. Whoever lies otherwise is copied. Where a window covers
-the whole image, all three maps are products of plain matrices, and cuBLAS does them. Groups and other
+`conv.cu` knows all three maps, on any card; `conv_hopper.cu` two of them, on Hopper, sooner. Images
+and filters lie channels-last in memory, behind the (N, C, H, W) and (O, C, kh, kw) views that the
+rest of the engine sees; so do results. Whoever lies otherwise is copied. Where a window covers the
+whole image, all three maps are products of plain matrices, and cuBLAS does them. Groups and other
 types than float32 go the portable way.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from .. import portable
 from ..device import array_module
 from .blas import matmul
-from .compiled import kernel, multiprocessors
+from .compiled import is_hopper, kernel, multiprocessors
 from .precision import tensor_cores
 
 FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = range(3)
@@ -33,6 +34,8 @@ class Tile(NamedTuple):
     warps_n: int
     stages: int = 3
     blocks: int = 2
+    speed: float = 1.0  # of a multiprocessor full of them, as measured on an H100
+    file: str = "conv.cu"
 
     @property
     def threads(self):
@@ -41,30 +44,41 @@ class Tile(NamedTuple):
     @property
     def shared(self):
         """Bytes of shared memory."""
-        return self.stages * (self.m + self.n) * 32 * 4
+        return self.stages * (self.m + self.n) * 32 * 4 + (1024 if self.file != "conv.cu" else 0)
+
+    def macros(self, kind, exact=False):
+        names = {"TILE_M": self.m, "TILE_N": self.n, "KIND": kind, "STAGES": self.stages}
+        names |= {"WARPS_M": self.warps_m, "WARPS_N": self.warps_n, "BLOCKS": self.blocks}
+        return names | ({"EXACT": 1} if exact else {})
 
 
-# For results with so many rows and columns at most; the first that fits.
-TILES = {
-    FORWARD: [Tile(128, 8, 4, 1), Tile(128, 32, 4, 1), Tile(128, 64, 2, 2), Tile(128, 128, 2, 2)],
-    INPUT_GRADIENT: [
-        Tile(128, 8, 4, 1), Tile(128, 32, 4, 1), Tile(128, 64, 2, 2), Tile(128, 128, 2, 2),
-    ],
-    WEIGHT_GRADIENT: [Tile(32, 128, 1, 4), Tile(64, 128, 1, 4), Tile(128, 128, 2, 2)],
-}  # fmt: skip
-
-
-def _macros(kind, tile, exact):
-    names = {"TILE_M": tile.m, "TILE_N": tile.n, "WARPS_M": tile.warps_m, "WARPS_N": tile.warps_n}
-    names |= {"STAGES": tile.stages, "BLOCKS": tile.blocks, "KIND": kind}
-    return names | ({"EXACT": 1} if exact else {})
+_HOPPER = "conv_hopper.cu"
+_PIXELS = [  # where the rows of the result are pixels: FORWARD, INPUT_GRADIENT
+    Tile(128, 8, 4, 1, speed=0.2),
+    Tile(128, 32, 4, 1, speed=0.6),
+    Tile(128, 64, 2, 2, speed=0.85),
+    Tile(128, 128, 2, 2),
+]
+_LARGE_PIXELS = [
+    Tile(128, 128, 8, 1, 4, 1, 1.4, _HOPPER),
+    Tile(256, 128, 8, 1, 4, 1, 1.6, _HOPPER),
+    Tile(128, 256, 8, 1, 4, 1, 1.6, _HOPPER),
+]
+_FILTERS = [Tile(32, 128, 1, 4, speed=0.6), Tile(64, 128, 1, 4, speed=0.85), Tile(128, 128, 2, 2)]
 
 
 VARIANTS = [
-    ("conv.cu", "convolve", _macros(kind, tile, exact))
-    for kind, tiles in TILES.items()
+    (tile.file, name, tile.macros(kind, exact))
+    for kind, tiles in (
+        (FORWARD, _PIXELS + _LARGE_PIXELS),
+        (INPUT_GRADIENT, _PIXELS + _LARGE_PIXELS),
+        (WEIGHT_GRADIENT, _FILTERS),
+    )
     for tile in tiles
     for exact in (False, True)
+    for name in ("convolve", "arrange")
+    if tile.file != _HOPPER or not exact
+    if tile.file == _HOPPER or name == "convolve"
 ] + [("add_parts.cu", "add_parts", {})]
 
 
@@ -131,8 +145,8 @@ def _ours(x, other, groups, shape):
         groups == 1
         and x.dtype == other.dtype == np.float32
         and min(sizes) > 0
-        and 4 * max(sizes) < 3 * _LARGEST  # with channels filled up to a multiple of four
-        and max(sizes) < _LARGEST // 2
+        and max(sizes) < _LARGEST // 4  # with channels filled up to a multiple of four
+        and max(*x.shape[2:], *other.shape[2:], *shape[2:]) < 1 << 13
     )
 
 
@@ -194,7 +208,7 @@ def _input_gradient(g, weight, size, geometry):
     gradients, filters = _in_fours(channels_last(g)), _in_fours(channels_last(weight))
     count, height, width, inner = gradients.shape
     taps = _taps(weight.shape[2:], *geometry, True)
-    filled = -(-inner // 32) * 32
+    filled = -(-inner // 32) * 32  # a chunk of 32 belongs to one tap
     out = array_module(g).empty((count, *size, weight.shape[1]), g.dtype)
     grid = [-(-n // s) for n, s in zip(size, step)]
     length = max(row[0][3] for row in taps) * filled
@@ -226,43 +240,57 @@ def _weight_gradient(x, g, shape, geometry):
 
 
 def _launch(kind, size, length, classes, images, filters, gradients, out, taps, numbers):
-    """Convolve: the result has `size` rows and columns in each class, sums `length` numbers."""
-    tile = _tile(kind, size)
-    tiles = -(-size[0] // tile.m), -(-size[1] // tile.n)
-    splits = _splits(tiles[0] * tiles[1] * classes, -(-length // 32), tile)
+    """Convolve: the result has `size` rows and columns in each class, sums of `length` numbers."""
+    exact = not tensor_cores()
+    tile, splits = _plan(kind, size, length, classes, exact, is_hopper() and not exact)
     xp = array_module(out)
+    on_device = _on_device(taps, xp)
     parts = xp.empty((splits, *out.shape), out.dtype) if splits > 1 else out
-    run = kernel("conv.cu", "convolve", **_macros(kind, tile, not tensor_cores()))
+    more = ()
+    if tile.file == _HOPPER:
+        filters = _arranged(tile, kind, filters, on_device, taps, size[1], numbers)
+        more = (np.int32(filters.shape[-1]),)
+    run = kernel(tile.file, "convolve", **tile.macros(kind, exact))
     run.max_dynamic_shared_size_bytes = tile.shared
-    arguments = (images, filters, gradients, parts, _on_device(taps, xp))
+    arguments = (images, filters, gradients, parts, on_device, *more)
     arguments += (*map(np.int32, numbers), np.int32(splits), np.int64(out.size))
-    run((*tiles, classes * splits), (tile.threads,), arguments, shared_mem=tile.shared)
+    grid = (-(-size[0] // tile.m), -(-size[1] // tile.n), classes * splits)
+    run(grid, (tile.threads,), arguments, shared_mem=tile.shared)
     if splits > 1:
         blocks = min(-(-out.size // 256), 8 * multiprocessors())
         add = kernel("add_parts.cu", "add_parts")
         add((blocks,), (256,), (parts, out, np.int32(splits), np.int64(out.size)))
 
 
-def _tile(kind, size):
-    """The smallest that holds the result's columns (of a weight gradient: its rows), or the
-    largest.
-    """
-    tiles = TILES[kind]
-    fits = [t for t in tiles if (size[0] <= t.m if kind == WEIGHT_GRADIENT else size[1] <= t.n)]
-    return (fits or tiles[-1:])[0]
+def _arranged(tile, kind, filters, on_device, taps, rows, numbers):
+    """The filters as `conv_hopper.cu` multiplies by them: (classes, rows, k)."""
+    inner, inner_padded, all_taps, channels = numbers[7:11]
+    width = -(-max(of_class[0][3] for of_class in taps) * inner_padded // 32) * 32
+    out = array_module(filters).empty((len(taps), rows, width), filters.dtype)
+    sizes = map(np.int32, (rows, width, inner, inner_padded, all_taps, channels))
+    run = kernel(tile.file, "arrange", **tile.macros(kind))
+    run((width // 32, -(-rows // 32), len(taps)), (32, 8), (filters, out, on_device, *sizes))
+    return out
 
 
 _ADDING = 4  # chunks that a block multiplies in the time that its part of a sum takes to be added
 
 
-def _splits(tiles, chunks, tile):
-    """Into how many parts to cut the sums, so that the blocks fill the card evenly."""
-    room = tile.blocks * multiprocessors()
-
-    def time(splits):
-        return -(-tiles * splits // room) * (chunks / splits + _ADDING * (splits > 1))
-
-    return min(range(1, max(2, min(chunks, 2 * room // tiles + 2))), key=time)
+@cache
+def _plan(kind, size, length, classes, exact, hopper):
+    """The tile, and into how many parts to cut the sums, with which the card is done first."""
+    tiles = _FILTERS if kind == WEIGHT_GRADIENT else _PIXELS
+    if hopper and kind != WEIGHT_GRADIENT and size[1] > 64:
+        tiles = _LARGE_PIXELS
+    chunks, plans = -(-length // 32), []
+    for tile in tiles:
+        blocks = -(-size[0] // tile.m) * -(-size[1] // tile.n) * classes
+        room = tile.blocks * multiprocessors()
+        for splits in range(1, max(2, min(chunks, 2 * room // blocks + 2))):
+            rounds = -(-blocks * splits // room)
+            work = tile.m * tile.n * tile.blocks / tile.speed
+            plans.append((rounds * work * (chunks / splits + _ADDING * (splits > 1)), tile, splits))
+    return min(plans)[1:]
 
 
 @cache

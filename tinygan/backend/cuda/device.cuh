@@ -10,6 +10,12 @@
 // static kind.
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 
+// The first place from here on whose address is a multiple of 1024: what tensor cores ask of a tile.
+__device__ inline float* aligned_to_1024(float* shared) {
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    return shared + (-address % 1024) / 4;
+}
+
 // -- copies from global to shared memory that go on while the thread computes (Ampere and later) -----
 
 // 16 bytes; zeros where `valid` is false (then nothing is read).
@@ -79,4 +85,70 @@ __device__ inline void mma_tf32(float (&d)[4], const float (&a)[4], const float 
 #endif
 }
 
+// -- products by warpgroups (Hopper, compiled for sm_90a) ---------------------------------------------
+
+// Four warps multiply together, each 16 of 64 rows. They begin, hand over any number of products, close
+// them as a batch, go on with other work, and wait until all but the newest batches are done. Until
+// then neither the factors nor the results may be touched.
+
+__device__ inline void group_begin() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#endif
+}
+
+__device__ inline void group_commit() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#endif
+}
+
+template <int batches>
+__device__ inline void group_wait() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(batches) : "memory");
+#endif
+}
+
+// Makes what this thread wrote to shared memory visible to the tensor cores, once a barrier has passed.
+__device__ inline void shared_for_group() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
+// d (64×64) += a (64×8) · b (8×64). Of its warp's 16 rows a lane holds what `mma_tf32` says, with d for
+// each 8 columns. `b` is a tile in shared memory, 64 rows of 32 numbers, in the order that
+// `place_for_group` says, of which numbers 8·step … 8·step + 7 take part.
+__device__ inline void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step) {
+#if __CUDA_ARCH__ >= 900
+    // Where B lies, in units of 16 bytes; 8 rows further, 1024 bytes; groups of 16 bytes exchanged
+    // within 128 (the 1 at the top).
+    unsigned long long address = (__cvta_generic_to_shared(b) + 32 * step) >> 4;
+    unsigned long long where = address & 0x3fff | 1ull << 16 | 64ull << 32 | 1ull << 62;
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n64k8.f32.tf32.tf32 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,"
+        "%25,%26,%27,%28,%29,%30,%31}, {%32,%33,%34,%35}, %36, 1, 1, 1;"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
+          "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]),
+          "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]),
+          "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]),
+          "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
+        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+          "r"(__float_as_uint(a[3])), "l"(where));
+#endif
+}
+
 #endif  // FIBRES
+
+// The nearest float32 with 10 bits of mantissa, as tensor cores see; the larger of two.
+__device__ inline float rounded_to_tf32(float x) {
+    unsigned bits = __float_as_uint(x);
+    bool finite = (bits & 0x7f800000) != 0x7f800000;
+    return finite ? __uint_as_float((bits + 0x1000) & 0xffffe000) : x;
+}
+
+// The place of number k of row i in a tile that tensor cores read: rows of 128 bytes, whose 8 groups of
+// 16 bytes change places as the row's number says.
+__device__ inline int place_for_group(int i, int k) { return i * 32 + ((k / 4) ^ (i & 7)) * 4 + k % 4; }

@@ -1,0 +1,102 @@
+// What the kernels of convolution share: the geometry, the order of numbers in shared memory, and the
+// fetching of windows.
+
+#include "device.cuh"
+
+#define FORWARD 0
+#define INPUT_GRADIENT 1
+#define WEIGHT_GRADIENT 2
+
+constexpr int TILE_K = 32;                          // of the sums, a chunk
+constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+
+// The geometry, as the driver describes it.
+#define MAP_ARGUMENTS                                                                                   \
+    int count, int height, int width, int rows, int columns, int stride_y, int stride_x, int inner,     \
+        int inner_padded, int all_taps, int filter_channels, int outer, int out_height, int out_width,  \
+        int step_y, int step_x, int splits, long long part
+#define MAP_NAMES                                                                                       \
+    count, height, width, rows, columns, stride_y, stride_x, inner, inner_padded, all_taps,             \
+        filter_channels, outer, out_height, out_width, step_y, step_x, splits, part
+
+struct Map {
+    const float *images, *filters, *gradients;
+    const int4* taps;               // (dy, dx, tap of the filter, how many taps has the class)
+    int count, height, width;       // of the images that are gathered from: of `gradients` in
+                                    // INPUT_GRADIENT, else of `images`
+    int rows, columns;              // positions at which windows lie, or pixels of one class
+    int stride_y, stride_x;         // of those positions, in the gathered images
+    int inner, inner_padded;        // channels summed over; with which distance between taps in k
+    int all_taps, filter_channels;  // of a filter: (O, all_taps, filter_channels)
+    int outer;                      // channels of the result
+    int out_height, out_width, step_y, step_x;  // of the result; steps between the pixels of a class
+    int splits;                                 // blocks that share a tile
+    long long part;                             // numbers between their results
+};
+
+// Tensor cores cut a float32 after 10 bits of its mantissa. This makes up for the half bit that they
+// cut on average, and leaves what has no more than 10 bits as it is.
+__device__ inline float for_tensor_cores(float x) { return x * (1.f + 0.693f / 2048.f); }
+
+// Where row m of D begins in the result, −1 where there is no such row.
+__device__ inline int place_of_row(const Map& map, int m, int of_class) {
+    if (KIND == WEIGHT_GRADIENT) return m < map.outer ? m * map.all_taps * map.inner : -1;
+    int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
+    int y = position / map.columns * map.step_y + of_class / map.step_x;
+    int x = position % map.columns * map.step_x + of_class % map.step_x;
+    if (image >= map.count || y >= map.out_height || x >= map.out_width) return -1;
+    return ((image * map.out_height + y) * map.out_width + x) * map.outer;
+}
+
+// How many groups of four a thread fetches of a tile with so many.
+__device__ constexpr int each(int groups) { return (groups + THREADS - 1) / THREADS; }
+
+// The place of element (i, k) of a tile that lies along k: row i has 8 groups of four numbers, and
+// odd rows have their halves exchanged.
+__device__ inline int place_along(int i, int k) {
+    return i * TILE_K + (((k / 4) ^ ((i & 1) << 2)) * 4) + k % 4;
+}
+
+// Rows of windows: row m of A belongs to position m, and its k = (tap, c) is what the tap finds there,
+// zero where it reaches beyond the image. A thread fetches the same 4 of each chunk's 32 numbers for
+// some rows, so that 8 neighbours fetch 128 neighbouring bytes.
+struct Gather {
+    static constexpr int ROWS = each(TILE_M * TILE_K / 4);
+    const Map& map;
+    const float* source;
+    const int4* taps;
+    int base[ROWS], corner[ROWS];  // of the window of each of this thread's rows: place, and (y, x)
+    int length;
+
+    __device__ Gather(const Map& map, int m0, int of_class)
+        : map(map), source(KIND == FORWARD ? map.images : map.gradients),
+          taps(map.taps + of_class * map.all_taps) {
+        length = taps[0].w * map.inner_padded;
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i) {
+            int m = m0 + (threadIdx.x + i * THREADS) / (TILE_K / 4);
+            int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
+            int y = position / map.columns * map.stride_y, x = position % map.columns * map.stride_x;
+            bool exists = image < map.count;
+            base[i] = exists ? ((image * map.height + y) * map.width + x) * map.inner : 0;
+            corner[i] = exists ? (y << 16 | x) : (0x3fff << 16);  // a row that lies outside for any tap
+        }
+    }
+
+    __device__ void operator()(float* a, int chunk) const {
+        int k = chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
+        int number = k / map.inner_padded, c = k - number * map.inner_padded;
+        bool exists = k < length && c < map.inner;
+        int4 tap = taps[exists ? number : 0];
+        int shift = (tap.x * map.width + tap.y) * map.inner + c;
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i) {
+            int group = threadIdx.x + i * THREADS;
+            int y = (corner[i] >> 16) + tap.x, x = (corner[i] & 0xffff) + tap.y;
+            bool inside = exists && unsigned(y) < unsigned(map.height) && unsigned(x) < unsigned(map.width);
+            const float* from = source + (inside ? base[i] + shift : 0);
+            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
+                copy_async_16(a + place_along(group / (TILE_K / 4), k % TILE_K), from, inside);
+        }
+    }
+};
