@@ -3,8 +3,9 @@
 `StrictArray` behaves as a CuPy array does where code usually goes wrong. It refuses to meet NumPy
 arrays, NumPy's functions do not take it, every result of a reduction or of `x[0]` is a 0-d array,
 and each time the host looks at a value (`float(x)`, `if x:`, `x.item()`, `x.get()`) is counted,
-because on a GPU it makes the host wait. `install` puts a module that serves such arrays in the
-place of CuPy, so that the engine's own code for "cuda" runs unchanged.
+because on a GPU it makes the host wait. What a function makes anew lies in C order, however its
+operands lie: NumPy keeps their order, CuPy does not. `install` puts a module that serves such
+arrays in the place of CuPy, so that the engine's own code for "cuda" runs unchanged.
 """
 
 import operator
@@ -16,6 +17,7 @@ import numpy as np
 import scipy.special
 
 from tests import philox
+from tinygan.backend.cuda.arrays import keeping_order
 
 waits = []  # one entry for each time the host read a value
 
@@ -35,6 +37,13 @@ def _down(value):
     if isinstance(value, dict):
         return {k: _down(v) for k, v in value.items()}
     return value
+
+
+def _new(value):
+    """What a function has made, in C order where it is not a view."""
+    if isinstance(value, np.ndarray) and value.base is None:
+        value = np.asarray(value, order="C")
+    return type(value)(map(_new, value)) if isinstance(value, list | tuple) else _up(value)
 
 
 def _up(value):
@@ -65,6 +74,10 @@ class StrictArray:
     def get(self):
         waits.append("get")
         return self._array.copy()
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._array.ctypes.data)
 
     def set(self, host):
         self._array[...] = host
@@ -108,7 +121,7 @@ def _reading(name, function):
 def _binary(function, swapped=False):
     def apply(self, other):
         a, b = (_down(other), self._array) if swapped else (self._array, _down(other))
-        return _up(function(a, b))
+        return _new(function(a, b))
 
     return apply
 
@@ -185,7 +198,7 @@ for _name in ["lt", "le", "gt", "ge", "eq", "ne"]:
     setattr(StrictArray, f"__{_name}__", _binary(getattr(operator, _name)))
 for _name in ["neg", "invert", "abs"]:
     setattr(
-        StrictArray, f"__{_name}__", lambda self, f=getattr(operator, _name): _up(f(self._array))
+        StrictArray, f"__{_name}__", lambda self, f=getattr(operator, _name): _new(f(self._array))
     )
 
 
@@ -195,11 +208,22 @@ class _Function:
     def __init__(self, function):
         self._function = function
 
-    def __call__(self, *args, **keywords):
-        return _up(self._function(*_down(args), **_down(keywords)))
+    def __call__(self, *args, out=None, **keywords):
+        if out is not None:
+            self._function(*_down(args), out=_down(out), **_down(keywords))
+            return out
+        result = self._function(*_down(args), **_down(keywords))
+        return _up(result) if self._function.__name__ in _KEEPING_ORDER else _new(result)
 
     def __getattr__(self, name):  # the `at` of `xp.add.at`
         return _Function(getattr(self._function, name))
+
+
+class _Ufunc(_Function):
+    """A function of each element: what CuPy, too, calls a ufunc."""
+
+
+_KEEPING_ORDER = {"copy", "empty_like", "full_like", "ones_like", "zeros_like"}
 
 
 class StrictModule(types.ModuleType):
@@ -217,6 +241,8 @@ class StrictModule(types.ModuleType):
         value = getattr(self._host, name)
         if isinstance(value, types.ModuleType):
             return StrictModule(name, value)
+        if isinstance(value, np.ufunc) and value.signature is None:
+            return _Ufunc(value)
         return value if isinstance(value, type) or not callable(value) else _Function(value)
 
 
@@ -237,7 +263,7 @@ class _Card:
 
 def _module():
     cupy = StrictModule("cupy", np)
-    cupy.ndarray = StrictArray
+    cupy.ndarray, cupy.ufunc = StrictArray, _Ufunc
     cupy.array = lambda a, dtype=None, order="K": StrictArray(
         np.array(getattr(a, "_array", a), dtype=dtype, order=order)
     )
@@ -261,7 +287,7 @@ def install(monkeypatch):
     for name in ["cupyx", "cupyx.scipy"]:
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", StrictModule("special", scipy.special))
-    monkeypatch.setitem(device._modules, StrictArray, cupy)
+    monkeypatch.setitem(device._modules, StrictArray, keeping_order(cupy))
     monkeypatch.setitem(device._kernels, StrictArray, portable)
     monkeypatch.setattr(random, "kernel", philox.kernel)
     monkeypatch.setattr(streams, "_streams", dict(streams._streams))

@@ -104,7 +104,9 @@ def _cuda_problem() -> str | None:
         )
     if not cupy.cuda.is_available():
         return "CuPy finds no CUDA driver or no GPU; install NVIDIA's driver, or use device 'cpu'"
-    register_array_type(cupy.ndarray, cupy)
+    from .cuda.arrays import keeping_order  # where `array_module` is at hand
+
+    register_array_type(cupy.ndarray, keeping_order(cupy))
     return None
 
 

@@ -1,7 +1,9 @@
 """Kernels written once against the array module `xp`: what a device uses until it has something
 faster of its own.
 
-Arrays in, arrays out; nothing here knows of gradients.
+Arrays in, arrays out; nothing here knows of gradients. What may be given images is written in
+functions, `xp.multiply(x, y)` and not `x * y`: on a GPU only they keep channels last (see
+`cuda/arrays.py`).
 """
 
 import numpy as np
@@ -15,14 +17,14 @@ def sigmoid(x):
     if x.dtype == np.float16:  # whose e⁻ˣ would overflow from x = −11 on
         return sigmoid(x.astype(xp.float32)).astype(x.dtype)
     limit = 88.0 if x.dtype != np.float64 else 700.0
-    return 1 / (1 + xp.exp(xp.minimum(xp.negative(x), limit)))
+    return xp.reciprocal(xp.add(xp.exp(xp.minimum(xp.negative(x), limit)), 1))
 
 
 def softplus(x):
     """log(1 + eˣ) = max(x, 0) + log(1 + e^−|x|)."""
     xp = array_module(x)
-    out = xp.log1p(xp.exp(-xp.abs(x)))
-    return out + xp.maximum(x, 0)
+    out = xp.log1p(xp.exp(xp.negative(xp.abs(x))))
+    return xp.add(out, xp.maximum(x, 0))
 
 
 def matmul(x, y):
@@ -46,24 +48,32 @@ def tanh(x):
 
 def tanh_gradient(g, y):
     """g·(1 − y²)."""
-    return g * (1 - y * y)
+    xp = array_module(g)
+    return xp.multiply(g, xp.subtract(1, xp.square(y)))
 
 
 def leaky_relu(x, slope):
     xp = array_module(x)
-    return (
-        xp.maximum(x, x * slope) if 0 < slope <= 1 else xp.maximum(x, 0) + slope * xp.minimum(x, 0)
-    )
+    if 0 < slope <= 1:
+        return xp.maximum(x, xp.multiply(x, slope))
+    return xp.add(xp.maximum(x, 0), xp.multiply(xp.minimum(x, 0), slope))
 
 
 def leaky_relu_gradient(g, out, slope):
     """g where out > 0, slope·g elsewhere."""
     xp = array_module(g)
-    return xp.where(out > 0, g, g * slope) if slope else g * (out > 0)
+    positive = xp.greater(out, 0)
+    return xp.where(positive, g, xp.multiply(g, slope)) if slope else xp.multiply(g, positive)
 
 
 def bce_with_logits(x, t):
-    return softplus(x) - x * t
+    xp = array_module(x)
+    return xp.subtract(softplus(x), xp.multiply(x, t))
+
+
+def sum_over(x, axis, keepdims=False, dtype=None):
+    """x summed over `axis`."""
+    return array_module(x).sum(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
 
 def add_at(out, index, values):
@@ -78,13 +88,13 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     """
     xp = array_module(x)
     mean = x.mean(axis=dims, keepdims=True, dtype=x.dtype)
-    out = x - mean
+    out = xp.subtract(x, mean)
     var = xp.square(out).mean(axis=dims, keepdims=True, dtype=x.dtype)
     rstd = 1 / xp.sqrt(var + eps)
-    out *= rstd
+    xp.multiply(out, rstd, out=out)
     if weight is not None:
-        out *= weight
-        out += bias
+        xp.multiply(out, weight, out=out)
+        xp.add(out, bias, out=out)
     if slope is not None:
         out = leaky_relu(out, slope)
     return out, mean, var, rstd
@@ -92,9 +102,9 @@ def standardize(x, weight, bias, dims, eps, slope=None):
 
 def standardize_given(x, weight, bias, mean, rstd, slope=None):
     """y = γ(x − μ)/σ + β with μ and 1/σ given, or LeakyReLU(y) where a `slope` is given."""
-    scale, shift = scale_and_shift(x, weight, bias, mean, rstd)
-    out = x * scale
-    out += shift
+    xp, (scale, shift) = array_module(x), scale_and_shift(x, weight, bias, mean, rstd)
+    out = xp.multiply(x, scale)
+    xp.add(out, shift, out=out)
     return out if slope is None else leaky_relu(out, slope)
 
 
@@ -111,13 +121,15 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope
     """
     if slope is not None:
         g = leaky_relu_gradient(g, out, slope)
-    normal = (x - mean) * rstd
-    h = g if weight is None else g * weight
+    xp = array_module(x)
+    normal = xp.multiply(xp.subtract(x, mean), rstd)
+    h = g if weight is None else xp.multiply(g, weight)
     dx = None
     if 0 in needed:
-        dx = h - h.mean(axis=dims, keepdims=True, dtype=x.dtype)
-        dx -= normal * (h * normal).mean(axis=dims, keepdims=True, dtype=x.dtype)
-        dx *= rstd
+        dx = xp.subtract(h, h.mean(axis=dims, keepdims=True, dtype=x.dtype))
+        along = xp.multiply(h, normal).mean(axis=dims, keepdims=True, dtype=x.dtype)
+        xp.subtract(dx, xp.multiply(normal, along), out=dx)
+        xp.multiply(dx, rstd, out=dx)
     if weight is None:
         return dx, None, None
     shared = tuple(range(x.ndim - weight.ndim)) + tuple(
@@ -125,8 +137,8 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope
         for i, n in enumerate(weight.shape)
         if n == 1 and x.shape[i + x.ndim - weight.ndim] != 1
     )
-    dgamma = (g * normal).sum(axis=shared).reshape(weight.shape) if 1 in needed else None
-    return dx, dgamma, g.sum(axis=shared).reshape(weight.shape) if 2 in needed else None
+    gammas = xp.multiply(g, normal).sum(axis=shared).reshape(weight.shape) if 1 in needed else None
+    return dx, gammas, g.sum(axis=shared).reshape(weight.shape) if 2 in needed else None
 
 
 # -- convolution by im2col and matrix product ------------------------------------------------------

@@ -121,7 +121,9 @@ log1p = _extended("log1p", lambda xp, x: xp.log1p(x), x=lambda g, x: g / (x + 1.
 sqrt = _extended(
     "sqrt", lambda xp, x: xp.sqrt(x), x=lambda g, out: g * (0.5 * _inverse_or_zero(out))
 )
-rsqrt = _extended("rsqrt", lambda xp, x: 1 / xp.sqrt(x), x=lambda g, x, out: g * (-0.5 * out / x))
+rsqrt = _extended(
+    "rsqrt", lambda xp, x: xp.reciprocal(xp.sqrt(x)), x=lambda g, x, out: g * (-0.5 * out / x)
+)
 square = _each(
     "square",
     lambda xp, x: xp.square(x if x.dtype.kind != "b" else x.astype(xp.int64)),
@@ -278,7 +280,9 @@ def elu(x, alpha=1.0):
 
 _elu = _real(
     "elu",
-    lambda xp, x, *, alpha: xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))).astype(x.dtype),
+    lambda xp, x, *, alpha: xp.where(
+        xp.greater(x, 0), x, xp.multiply(alpha, xp.expm1(xp.minimum(x, 0)))
+    ).astype(x.dtype),
     x=lambda g, x, out, alpha: where(x < 0, g * (out + alpha), where(x > 0, g, g * alpha)),
 )
 

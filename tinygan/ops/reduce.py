@@ -10,7 +10,7 @@ from collections import namedtuple
 import numpy as np
 
 from ..autograd.op import Op
-from ..backend.device import array_module
+from ..backend.device import array_module, kernels
 from .elementwise import _inverse_or_zero, exp, sqrt, square, where
 
 Extreme = namedtuple("Extreme", "values indices")
@@ -88,7 +88,7 @@ def in_single(function):
 
 _sum = Op(
     "sum",
-    lambda xp, x, *, dims, keepdim: _added(xp.sum, x, axis=dims, keepdims=keepdim),
+    lambda xp, x, *, dims, keepdim: _added(kernels(x).sum_over, x, axis=dims, keepdims=keepdim),
     x=lambda g, x_shape, dims: _restore(g, shape=x_shape, dims=dims),
 )
 _mean = Op(
@@ -334,7 +334,7 @@ def _shift(xp, x, dims):
 
 def _log_sum_exp(xp, x, *, dims, keepdim):
     top = _shift(xp, x, dims)
-    total = xp.sum(xp.exp(x - top), axis=dims, keepdims=True)
+    total = xp.sum(xp.exp(xp.subtract(x, top)), axis=dims, keepdims=True)
     out = (
         xp.where(total == 0, -xp.inf, xp.log(xp.where(total == 0, 1, total))).astype(x.dtype) + top
     )
@@ -342,14 +342,13 @@ def _log_sum_exp(xp, x, *, dims, keepdim):
 
 
 def _soft_max(xp, x, *, dim):
-    e = xp.exp(x - _shift(xp, x, (dim,)))
-    e /= xp.sum(e, axis=dim, keepdims=True)
-    return e
+    e = xp.exp(xp.subtract(x, _shift(xp, x, (dim,))))
+    return xp.true_divide(e, xp.sum(e, axis=dim, keepdims=True), out=e)
 
 
 def _log_soft_max(xp, x, *, dim):
-    shifted = x - _shift(xp, x, (dim,))
-    return shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True))
+    shifted = xp.subtract(x, _shift(xp, x, (dim,)))
+    return xp.subtract(shifted, xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True)))
 
 
 _logsumexp = Op(

@@ -7,7 +7,7 @@ import math
 
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from ..backend.device import new_zeros
+from ..backend.device import kernels, new_zeros
 from .reduce import axes_of, axis_of
 
 _reshape = Op(
@@ -35,7 +35,7 @@ def _sum_to_shape(xp, x, *, shape):
     dims = tuple(range(lead)) + tuple(
         i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1
     )
-    return x.sum(axis=dims).reshape(shape)
+    return kernels(x).sum_over(x, dims).reshape(shape)
 
 
 _sum_to = Op("sum_to", _sum_to_shape, x=lambda g, x_shape: expand(g, x_shape))
