@@ -50,16 +50,23 @@ def gpu(request, monkeypatch):
     """A GPU, and in another run of the test one that is pretended (`strict_device`)."""
     if request.param == "pretended":
         strict_device.install(monkeypatch)
-        yield request.param
-        return
-    yield request.param
-    spoilt = False
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def usable_device(request):
+    """A test that leaves the GPU with an error is the last one: all that follows would fail."""
+    yield
+    if "gpu" in request.keywords and (error := _error_of_the_device()):
+        pytest.exit(f"{request.node.nodeid} left the device unusable: {error}", returncode=3)
+
+
+def _error_of_the_device():
     try:
         import_module("cupy").cuda.runtime.deviceSynchronize()
-    except Exception:
-        spoilt = True  # and so would be all that follows
-    if spoilt:
-        pytest.exit(f"{request.node.nodeid} left the device unusable", returncode=3)
+    except Exception as error:
+        return error
+    return None
 
 
 @pytest.fixture
