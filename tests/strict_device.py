@@ -65,6 +65,10 @@ class StrictArray:
     def __init__(self, array):
         self._array = array
 
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._array.ctypes.data)
+
     def __repr__(self):
         return f"StrictArray({self._array!r})"
 

@@ -100,7 +100,7 @@ class _Memory:
 
     def __init__(self, args):
         self.copies = []  # (low, high, owner's beginning, bytes with margins)
-        spans = sorted(_span(a) for a in args if isinstance(a, np.ndarray) and a.size)
+        spans = sorted(_span(a) for a in args if _is_memory(a) and a.size)
         for low, high, owner in spans:
             if self.copies and low < self.copies[-1][1]:
                 low, before, owner = self.copies.pop()
@@ -114,8 +114,10 @@ class _Memory:
             self.kinds.append(kind.encode())
 
     def _value(self, arg):
-        if isinstance(arg, np.ndarray):
+        if _is_memory(arg):
             return self._address(arg), "p8"
+        if isinstance(arg, np.ndarray):  # CuPy passes a struct by value
+            return arg, f"i{arg.itemsize}"
         if isinstance(arg, np.generic):
             return arg, f"{'f' if arg.dtype.kind == 'f' else 'i'}{arg.itemsize}"
         if isinstance(arg, int):  # CuPy passes its 8 bytes
@@ -137,6 +139,10 @@ class _Memory:
                 if (margin != 0xFF).any():
                     raise FibreError(f"{name}: an array is written outside its bounds")
             ctypes.memmove(low, copy.ctypes.data + MARGIN, high - low)
+
+
+def _is_memory(arg):
+    return isinstance(arg, np.ndarray) and not arg.dtype.names
 
 
 def _span(array):
@@ -210,7 +216,8 @@ def install(monkeypatch):
 
 
 def _listed_module(file, macros):
-    if not isinstance(file, Path) and (file, macros) not in variants():
+    free = isinstance(file, Path) or "EQUATION" in dict(macros)  # of which there is no end
+    if not free and (file, macros) not in variants():
         raise FibreError(f"{file} with {dict(macros)} is in no module's VARIANTS")
     return module(file, macros)
 

@@ -31,8 +31,8 @@
 #define __shared__ static __attribute__((section("fibres_shared")))
 #define DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(fibres::dynamic_shared)
 
-extern char __start_fibres_shared[] __attribute__((visibility("hidden")));
-extern char __stop_fibres_shared[] __attribute__((visibility("hidden")));
+extern char __start_fibres_shared[] __attribute__((weak, visibility("hidden")));
+extern char __stop_fibres_shared[] __attribute__((weak, visibility("hidden")));
 
 namespace {
 

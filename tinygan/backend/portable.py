@@ -6,6 +6,8 @@ functions, `xp.multiply(x, y)` and not `x * y`: on a GPU only they keep channels
 `cuda/arrays.py`).
 """
 
+import math
+
 import numpy as np
 
 from .device import array_module, to_numpy
@@ -245,11 +247,38 @@ def apply_equation(equation, arrays, room):
     equation(*arrays, room, add_scaled)
 
 
+apply_to_many = None  # the same for many rows of arrays at once, where a device has a way
+
+
 def move_towards(average, value, share, room):
     """average ← average + share·(value − average)."""
     array_module(average).subtract(value, average, out=room)
     room *= share
     average += room
+
+
+def norm_and_factor(arrays, order, most):
+    """The norm of all numbers of these arrays, and the factor that brings it down to `most`; 0-d
+    arrays.
+    """
+    xp = array_module(arrays[0])
+    total = _norm(xp, xp.stack([_norm(xp, x, order) for x in arrays]), order)
+    return total, xp.minimum(most / (total + 1e-6), 1.0)
+
+
+def _norm(xp, array, order):
+    if order == math.inf:
+        return xp.abs(array).max() if array.size else xp.zeros((), array.dtype)
+    flat = array.ravel(order="K")
+    if order == 2:
+        return xp.sqrt(xp.dot(flat, flat))
+    return (xp.abs(flat) ** order).sum() ** (1 / order)
+
+
+def scale_all(arrays, factor):
+    """Each array times the factor, a 0-d array."""
+    for x in arrays:
+        x *= factor.astype(x.dtype)
 
 
 # -- mixtures of Gaussians -------------------------------------------------------------------------

@@ -47,10 +47,10 @@ class SGD(Optimizer):
     def initial_state(self, p, group):
         return {"step": 0, "momentum_buffer": p.zeros_like()} if group["momentum"] else {}
 
-    def update(self, theta, g, state, group, room):
+    def prepare(self, theta, state, group):
         if group["momentum"] and not state:  # it was switched on after the first step
             state.update(step=0, momentum_buffer=Tensor(array_module(theta).zeros_like(theta)))
-        super().update(theta, g, state, group, room)
+        return super().prepare(theta, state, group)
 
     def equation(self, theta, g, *rest, t, group):
         *b, room, add_scaled = rest

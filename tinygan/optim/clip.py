@@ -1,9 +1,7 @@
 """Limiting gradients before a step."""
 
-import math
-
 from ..autograd import Tensor, no_grad
-from ..backend.device import array_module
+from ..backend.device import array_module, kernels
 
 
 def _gradients(parameters):
@@ -29,29 +27,18 @@ def clip_grad_norm_(
         raise ValueError(f"clip_grad_norm_: expected norm_type > 0, got {norm_type}")
     if not gradients:
         return Tensor(0.0)
-    xp = array_module(gradients[0].array)
-    norms = xp.stack([_norm(xp, g.array, norm_type) for g in gradients])
-    total = _norm(xp, norms, norm_type)
+    arrays = [g.array for g in gradients]
+    xp, of_device = array_module(arrays[0]), kernels(arrays[0])
+    total, factor = of_device.norm_and_factor(arrays, norm_type, max_norm)
     if error_if_nonfinite and not bool(xp.isfinite(total)):
         raise RuntimeError(
             f"clip_grad_norm_: the norm (of order {norm_type}) of the gradients is {float(total)}; "
             "the step would destroy the parameters"
         )
-    scale = xp.minimum(max_norm / (total + 1e-6), 1.0)
+    of_device.scale_all(arrays, factor)
     for g in gradients:
-        g.array *= scale.astype(g.dtype)
         g.mark_written("clip_grad_norm_")
     return Tensor(xp.asarray(total))
-
-
-def _norm(xp, array, order):
-    """The norm of all elements, as a 0-d array."""
-    if order == math.inf:
-        return xp.abs(array).max() if array.size else xp.zeros((), array.dtype)
-    flat = array.ravel(order="K")
-    if order == 2:
-        return xp.sqrt(xp.dot(flat, flat))
-    return (xp.abs(flat) ** order).sum() ** (1 / order)
 
 
 @no_grad

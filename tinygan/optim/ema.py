@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 from ..autograd import Tensor, no_grad
 from ..autograd.tensor import as_array
+from ..backend import portable
 from ..backend.device import array_module, kernels
+from ..backend.recording import noted
 
 
 class EMA:
@@ -37,20 +39,45 @@ class EMA:
     @no_grad
     def update(self) -> None:
         """Take in the module's present weights."""
+        tensors = self._tensors(self.module)
+        if tensors and kernels(tensors[0][1].array).apply_to_many:
+            noted(self._take_in_together)  # the share is another one each time
+        else:
+            self._take_in_each(tensors)
+
+    def _next_share(self):
+        """1 − d of the next step."""
         self.updates += 1
-        decay = (
-            min(self.decay, (1 + self.updates) / (10 + self.updates))
-            if self.warm_up
-            else self.decay
-        )
-        for name, tensor in self._tensors(self.module):
+        warm = (1 + self.updates) / (10 + self.updates)
+        return 1 - (min(self.decay, warm) if self.warm_up else self.decay)
+
+    def _take_in_each(self, tensors):
+        share = self._next_share()
+        for name, tensor in tensors:
             average, value = self.average[name], tensor.array
             if value.dtype.kind == "f":
                 room = array_module(value).empty_like(value)
-                kernels(value).move_towards(average.array, value, 1 - decay, room)
+                kernels(value).move_towards(average.array, value, share, room)
                 average.mark_written("EMA.update")
             else:
                 average.copy_(tensor)
+
+    def _take_in_together(self):
+        share, moving, counting = self._next_share(), [], []
+        for name, tensor in self._tensors(self.module):
+            average, value = self.average[name].mark_written("EMA.update"), tensor.array
+            rows = moving if value.dtype.kind == "f" else counting
+            rows.append([average.array, value])
+
+        def move(average, value, room, _):
+            portable.move_towards(average, value, share, room)
+
+        def copy(average, value, room, _):
+            average[...] = value
+
+        for equation, rows in ((move, moving), (copy, counting)):
+            if rows:
+                kernels(rows[0][0]).apply_to_many(equation, rows)
 
     @no_grad
     def copy_to(self, module) -> None:

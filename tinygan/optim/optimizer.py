@@ -96,13 +96,17 @@ class Optimizer:
             "`def equation(self, theta, g, room, add_scaled, t, group)`"
         )
 
-    def update(self, theta, g, state: dict, group: dict, room) -> None:
-        """One step for one parameter: the equation, where it is large in pieces and on threads."""
+    def prepare(self, theta, state: dict, group: dict) -> dict:
+        """Bring a parameter's numbers to the next step; gives the settings of the equation."""
         if "step" in state:
             state["step"] += 1
-        kept = [value.array for value in state.values() if isinstance(value, Tensor)]
+        return group
+
+    def update(self, theta, g, state: dict, group: dict, room) -> None:
+        """One step for one parameter: the equation, where it is large in pieces and on threads."""
+        group = self.prepare(theta, state, group)
         equation = partial(self.equation, t=state.get("step", 1), group=group)
-        kernels(theta).apply_equation(equation, [theta, g, *kept], room)
+        kernels(theta).apply_equation(equation, [theta, g, *_kept(state)], room)
 
     # -- what all share --------------------------------------------------------------------------
 
@@ -112,7 +116,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        states, writer = self.state, self._writer
+        states, writer, together = self.state, self._writer, []
         for group in self.param_groups:
             for p in group["params"]:
                 grad = p.grad
@@ -121,9 +125,37 @@ class Optimizer:
                 if p not in states:
                     states[p] = self.initial_state(p, group)
                 # As a whole: its numbers, such as the rate and the step's, are others each time.
-                noted(self._descend, p, grad.array, group)
+                if self._joins(p.array):
+                    together.append((p, _lying_like(p.array, grad.array), group))
+                else:
+                    noted(self._descend, p, grad.array, group)
                 p.mark_written(writer)
+        if together:
+            noted(self._descend_together, together)
         return loss
+
+    def _joins(self, array):
+        """Can this parameter's step be made together with those of others?"""
+        return kernels(array).apply_to_many and type(self).update is Optimizer.update
+
+    def _descend_together(self, parameters):
+        """One step for many parameters; those with the same settings share a launch."""
+        bundles = {}
+        for p, grad, group in parameters:
+            state, row, numbers = self.state[p], [p.array, grad], [id(group)]
+            settings = self.prepare(row[0], state, group)
+            for value in state.values():
+                if isinstance(value, Tensor):
+                    row.append(value.array)
+                else:
+                    numbers.append(value)
+            bundles.setdefault(tuple(numbers), (settings, state, []))[2].append(row)
+        for settings, state, rows in bundles.values():
+            equation = partial(self._uphill_too, t=state.get("step", 1), group=settings)
+            kernels(rows[0][0]).apply_to_many(equation, rows)
+
+    def _uphill_too(self, theta, g, *rest, t, group):
+        self.equation(theta, -g if group.get("maximize") else g, *rest, t=t, group=group)
 
     def _descend(self, p, grad, group):
         param = p.array
@@ -225,6 +257,20 @@ class Optimizer:
                 f"  group {i}: {len(group['params'])} tensors, {count:,} numbers; {settings}"
             )
         return "\n".join([*lines, ")"])
+
+
+def _kept(state):
+    """The arrays of a parameter's state, in their order."""
+    return [value.array for value in state.values() if isinstance(value, Tensor)]
+
+
+def _lying_like(theta, grad):
+    """The gradient in the parameter's dtype and order of memory."""
+    if grad.dtype == theta.dtype and grad.strides == theta.strides:
+        return grad
+    copy = array_module(theta).empty_like(theta)
+    copy[...] = grad
+    return copy
 
 
 def _plain(value):

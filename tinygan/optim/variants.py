@@ -100,10 +100,10 @@ class NAdam(_WithBetas):
     def initial_state(self, p, group):
         return {**super().initial_state(p, group), "mu_product": 1.0}
 
-    def update(self, theta, g, state, group, room):
-        t = state["step"] + 1
-        state["mu_product"] *= self.mu(t, group)  # Πₜ, of all numbers of the parameter
-        super().update(theta, g, state, {**group, "mu_product": state["mu_product"]}, room)
+    def prepare(self, theta, state, group):
+        group = super().prepare(theta, state, group)
+        state["mu_product"] *= self.mu(state["step"], group)  # Πₜ, of all numbers of the parameter
+        return {**group, "mu_product": state["mu_product"]}
 
     def mu(self, t, group):
         return group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["momentum_decay"]))
