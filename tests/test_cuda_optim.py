@@ -13,8 +13,10 @@ from tests import strict_device
 from tests.test_cuda_sources import binary
 from tests.test_optim import ALL
 from tinygan import nn, optim
+from tinygan.backend import portable
 from tinygan.backend.cuda import equations, norms
 from tinygan.backend.cuda import optim as together
+from tinygan.backend.device import array_module
 
 EVERY = ALL + [
     (optim.SGD, {"momentum": 0.5, "weight_decay": 0.1, "maximize": True}),
@@ -182,6 +184,33 @@ def test_the_kernel_of_every_optimiser_compiles_for_gpus(kind, options, architec
         macros = together.macros_of(equation, table, "f")
         code = binary("equation.cu", tuple(macros.items()), architecture)
         assert b"apply_equation" in code
+
+
+def everything(y, x, room, add_scaled):
+    """What may stand in an equation, each once."""
+    xp = array_module(x)
+    y[...] = 2 - x
+    y -= 3 / xp.add(xp.square(x), 1, out=room)
+    y += xp.subtract(x, 0.5) * xp.negative(x) + -x
+    y *= xp.exp(xp.divide(x, 4)) + xp.log(xp.abs(x) + 1) ** 2
+    y /= xp.power(xp.multiply(x, x) + 2, 0.25)
+    add_scaled(y, 0.5, xp.sqrt(abs(x)), 3.0, room)
+    y += xp.where(x >= 0.5, xp.maximum(x, 0.7), xp.minimum(x, -0.7)) + xp.sign(x)
+    y += xp.where(x != 1, xp.clip(x, -0.2, 0.9), 0) + xp.where(x <= 0, 1, x) + 1 * x
+    y += xp.where(x == 1, 2.0, xp.where(x < 1, 1, 0.25)) + xp.where(x > 0, x, 1)
+
+
+def test_all_that_may_stand_in_an_equation(fibre_device, monkeypatch):
+    counted = Launches(monkeypatch, together)
+    x = np.random.default_rng(0).standard_normal(1001).astype(np.float32)
+    x[:3] = 0, 1, -1
+    y = np.zeros_like(x)
+    on_device = [tg.Tensor(a.copy()).to("cuda").array for a in (y, x)]
+    together.apply_to_many(everything, [on_device])
+    portable.apply_equation(everything, [y, x], np.empty_like(x))
+    assert counted.count == 1
+    np.testing.assert_allclose(on_device[0].get(), y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(on_device[1].get(), x)
 
 
 @pytest.mark.parametrize("arrays", [1, 2, 5, 9, 30])
