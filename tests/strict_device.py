@@ -79,10 +79,6 @@ class StrictArray:
         waits.append("get")
         return self._array.copy()
 
-    @property
-    def data(self):
-        return types.SimpleNamespace(ptr=self._array.ctypes.data)
-
     def set(self, host):
         self._array[...] = host
 

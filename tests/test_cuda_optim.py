@@ -14,7 +14,7 @@ from tests.test_cuda_sources import binary
 from tests.test_optim import ALL
 from tinygan import nn, optim
 from tinygan.backend import portable
-from tinygan.backend.cuda import equations, norms
+from tinygan.backend.cuda import clipping, equations
 from tinygan.backend.cuda import optim as together
 from tinygan.backend.device import array_module
 
@@ -307,7 +307,7 @@ def test_averages_take_two_launches(card, monkeypatch):
 @pytest.mark.parametrize("order", [2.0, math.inf, 1.0])
 @pytest.mark.parametrize("largest", [0.5, 1e6, math.nan])
 def test_clipping_without_a_look_at_the_norm(card, monkeypatch, order, largest):
-    counted, found = Launches(monkeypatch, norms), []
+    counted, found = Launches(monkeypatch, clipping), []
     for device in ("cuda", "cpu"):
         draw = np.random.default_rng(0).standard_normal
         parameters = [nn.Parameter(tg.zeros(1)) for _ in range(300)]  # and a block has 256 threads
@@ -326,7 +326,7 @@ def test_clipping_without_a_look_at_the_norm(card, monkeypatch, order, largest):
 
 
 def test_the_norm_is_that_of_all_and_the_launches_are_few(card, monkeypatch):
-    counted = Launches(monkeypatch, norms)
+    counted = Launches(monkeypatch, clipping)
     parameters = [on("cuda", np.zeros(2, np.float32)) for _ in range(64)]
     for p in parameters:
         p.grad = tg.Tensor(np.array([0.3, 0.4], np.float32)).to("cuda")

@@ -20,11 +20,11 @@ def norm_and_factor(arrays, order: float, most: float):
     total = sum(blocks for _, blocks in filled)
     parts, before = xp.empty(max(total, 1), np.float64), 0
     for given, blocks in filled:
-        add = kernel("norms.cu", "contributions", **macros)
+        add = kernel("clipping.cu", "contributions", **macros)
         add((blocks,), (THREADS,), (given, parts, np.int32(before)))
         before += blocks
     norm, factor = xp.empty((), arrays[0].dtype), xp.empty((), arrays[0].dtype)
-    finish = kernel("norms.cu", "norm_and_factor", **macros)
+    finish = kernel("clipping.cu", "norm_and_factor", **macros)
     finish((1,), (THREADS,), (parts, np.int32(total), np.float64(most), norm, factor))
     return norm, factor
 
@@ -34,7 +34,7 @@ def scale_all(arrays, factor) -> None:
     if not _together(arrays) or factor.dtype != arrays[0].dtype:
         return portable.scale_all(arrays, factor)
     table, kind = table_of(1), arrays[0].dtype.char
-    scale = kernel("norms.cu", "scale", **_macros(kind, 2.0))
+    scale = kernel("clipping.cu", "scale", **_macros(kind, 2.0))
     for some in bundles([[x] for x in arrays if x.size], table):
         given, blocks = fill(table, some)
         scale((blocks,), (THREADS,), (given, factor))
@@ -54,7 +54,7 @@ def _macros(kind, order):
 
 
 VARIANTS = [
-    ("norms.cu", name, _macros(kind, order))
+    ("clipping.cu", name, _macros(kind, order))
     for name in ("contributions", "norm_and_factor", "scale")
     for kind in "fd"
     for order in (1.0, 2.0, math.inf)
