@@ -159,14 +159,21 @@ def device_of(array) -> Device:
 
 
 def to_device(array, where: Device):
-    """Copy an array to a device; the array itself when it is already there."""
+    """Copy an array to a device; the array itself when it is already there.
+
+    Images and filters, which have four axes, come to a GPU with their channels last in memory, as
+    its kernels want them.
+    """
     if device_of(array) == where:
         return array
     if where.type == "cpu":
         return array.get()
     cupy = import_module("cupy")
     with cupy.cuda.Device(where.index):
-        return cupy.array(array)
+        moved = cupy.array(array)
+        if moved.ndim != 4 or moved.dtype.kind != "f":
+            return moved
+        return cupy.ascontiguousarray(moved.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
 def to_numpy(array) -> np.ndarray:

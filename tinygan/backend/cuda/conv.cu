@@ -167,90 +167,100 @@ __device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const f
 #if KIND != WEIGHT_GRADIENT
 
 struct Fetch {
-    static constexpr int OF_B = each(TILE_N * TILE_K / 4);
+    static constexpr int PER_ROW = B_ALONG_K ? TILE_K / 4 : TILE_N / 4;  // groups of four
+    static constexpr int ROWS = each(TILE_N * TILE_K / 4), APART = THREADS / PER_ROW;
+    static constexpr int LINES = B_ALONG_K ? TILE_N : TILE_K;
     const Map& map;
     Gather gather;
-    int n0, length;
+    int n0, line, place, k;
 
-    __device__ Fetch(const Map& map, int m0, int n0, int of_class)
-        : map(map), gather(map, m0, of_class), n0(n0), length(gather.length) {}
+    __device__ Fetch(const Map& map, int m0, int n0, int of_class, int first_chunk)
+        : map(map), gather(map, m0, of_class, first_chunk), n0(n0), line(threadIdx.x / PER_ROW),
+          place(threadIdx.x % PER_ROW * 4), k(first_chunk * TILE_K) {}
 
-    __device__ void operator()(float* a, float* b, int chunk) const {
-        gather(a, chunk);
-        int k = chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
-        bool exists = k < length;
+    __device__ void operator()(float* a, float* b) {
         if constexpr (KIND == FORWARD) {  // row n of B is filter n, as it lies
+            const float* from = map.filters + (n0 + line) * gather.length + k + place;
+            bool exists = k + place < gather.length;
 #pragma unroll
-            for (int i = 0; i < OF_B; ++i) {
-                int group = threadIdx.x + i * THREADS, n = group / (TILE_K / 4);
-                bool inside = exists && n0 + n < map.outer;
-                const float* from = map.filters + (inside ? (n0 + n) * length + k : 0);
-                if (TILE_N * TILE_K / 4 % THREADS == 0 || group < TILE_N * TILE_K / 4)
-                    copy_async_16(b + place_along(n, k % TILE_K), from, inside);
+            for (int i = 0; i < ROWS; ++i) {
+                int n = line + i * APART;
+                if (LINES % APART == 0 || n < LINES)
+                    copy_async_16(b + place_along(n, place), from + i * APART * gather.length,
+                                  exists && n0 + n < map.outer);
             }
         } else {  // row o of B is one tap of filter o; a chunk lies within one tap
-            int first = chunk * TILE_K, of_tap = first / map.inner_padded;
-            int o0 = first - of_tap * map.inner_padded, place = gather.taps[of_tap].z;
+            int first = gather.c - threadIdx.x % (TILE_K / 4) * 4;
+            bool exists = gather.number < gather.count && n0 + place < map.filter_channels;
+            int step = map.all_taps * map.filter_channels;
+            const float* from = map.filters + (first + line) * step + gather.tap.z * map.filter_channels;
 #pragma unroll
-            for (int i = 0; i < OF_B; ++i) {
-                int group = threadIdx.x + i * THREADS, o = group / (TILE_N / 4), n = group % (TILE_N / 4) * 4;
-                bool inside = first < length && o0 + o < map.inner && n0 + n < map.filter_channels;
-                int row = (o0 + o) * map.all_taps + place;
-                const float* from = map.filters + (inside ? row * map.filter_channels + n0 + n : 0);
-                if (TILE_N * TILE_K / 4 % THREADS == 0 || group < TILE_N * TILE_K / 4)
-                    copy_async_16(b + place_across<TILE_N, WARP_N / 8>(o, n), from, inside);
+            for (int i = 0; i < ROWS; ++i) {
+                int o = line + i * APART;
+                if (LINES % APART == 0 || o < LINES)
+                    copy_async_16(b + place_across<TILE_N, WARP_N / 8>(o, place),
+                                  from + i * APART * step + n0 + place, exists && first + o < map.inner);
             }
         }
+        gather(a);
+        k += TILE_K;
     }
 };
 
 #else
 
 struct Fetch {
-    static constexpr int OF_A = each(TILE_M * TILE_K / 4), OF_B = each(TILE_N * TILE_K / 4);
-    static constexpr int ALONG = TILE_K * (TILE_N / 4) / THREADS;  // neighbouring pixels of a thread
+    static constexpr int PER_ROW = TILE_M / 4, ROWS = each(TILE_M * TILE_K / 4), APART = THREADS / PER_ROW;
+    static constexpr int PIXELS = TILE_K * (TILE_N / 4) / THREADS;  // neighbours, of a thread
+    static_assert(TILE_K % APART == 0 && TILE_K * (TILE_N / 4) % THREADS == 0);
     const Map& map;
-    int m0, n, shift, length;
+    int m, n, shift, length, pixel, image, row, column;
     int4 tap;
     bool exists;
 
-    __device__ Fetch(const Map& map, int m0, int n0, int)
-        : map(map), m0(m0), n(n0 + threadIdx.x % (TILE_N / 4) * 4) {
+    __device__ Fetch(const Map& map, int m0, int n0, int, int first_chunk)
+        : map(map), m(m0 + threadIdx.x % PER_ROW * 4), n(n0 + threadIdx.x % (TILE_N / 4) * 4) {
         length = map.count * map.rows * map.columns;
         int number = n / map.inner, c = n - number * map.inner;
         exists = number < map.all_taps;
         tap = map.taps[exists ? number : 0];
         shift = (tap.x * map.width + tap.y) * map.inner + c;
+        pixel = first_chunk * TILE_K;
+        int mine = pixel + threadIdx.x / (TILE_N / 4) * PIXELS;
+        image = mine / (map.rows * map.columns);
+        row = mine % (map.rows * map.columns) / map.columns, column = mine % map.columns;
     }
 
-    __device__ void operator()(float* a, float* b, int chunk) const {
+    __device__ void operator()(float* a, float* b) {
+        int line = threadIdx.x / PER_ROW;
+        const float* from = map.gradients + (pixel + line) * map.outer + m;
 #pragma unroll
-        for (int i = 0; i < OF_A; ++i) {  // row k of A is a pixel of the gradient, as it lies
-            int group = threadIdx.x + i * THREADS, k = group / (TILE_M / 4), m = group % (TILE_M / 4) * 4;
-            int pixel = chunk * TILE_K + k;
-            bool inside = pixel < length && m0 + m < map.outer;
-            const float* from = map.gradients + (inside ? pixel * map.outer + m0 + m : 0);
-            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
-                copy_async_16(a + place_across<TILE_M, WARP_M / 8>(k, m), from, inside);
+        for (int i = 0; i < ROWS; ++i) {  // row k of A is a pixel of the gradient, as it lies
+            int k = line % APART + i * APART;
+            copy_async_16(a + place_across<TILE_M, WARP_M / 8>(k, threadIdx.x % PER_ROW * 4),
+                          from + i * APART * map.outer, pixel + k < length && m < map.outer);
         }
         // Row k of B has, for each tap, the pixel of the image that the tap meets there. A thread's
-        // pixels are neighbours, so that only the first has to be found by divisions.
-        int k = threadIdx.x / (TILE_N / 4) * ALONG, pixel = chunk * TILE_K + k;
-        int image = pixel / (map.rows * map.columns), position = pixel % (map.rows * map.columns);
-        int row = position / map.columns, column = position % map.columns;
+        // pixels are neighbours, and lie 32 further in the next chunk.
+        int y = row, x = column, of = image;
 #pragma unroll
-        for (int i = 0; i < ALONG; ++i) {
-            int y = row * map.stride_y + tap.x, x = column * map.stride_x + tap.y;
-            bool inside = exists && image < map.count && unsigned(y) < unsigned(map.height) &&
-                          unsigned(x) < unsigned(map.width);
-            int base = ((image * map.height + row * map.stride_y) * map.width + column * map.stride_x);
-            const float* from = map.images + (inside ? base * map.inner + shift : 0);
-            copy_async_16(b + place_across<TILE_N, WARP_N / 8>(k + i, threadIdx.x % (TILE_N / 4) * 4), from,
+        for (int i = 0; i < PIXELS; ++i) {
+            int top = y * map.stride_y, left = x * map.stride_x;
+            bool inside = exists && of < map.count && unsigned(top + tap.x) < unsigned(map.height) &&
+                          unsigned(left + tap.y) < unsigned(map.width);
+            int k = threadIdx.x / (TILE_N / 4) * PIXELS + i;
+            copy_async_16(b + place_across<TILE_N, WARP_N / 8>(k, threadIdx.x % (TILE_N / 4) * 4),
+                          map.images + ((of * map.height + top) * map.width + left) * map.inner + shift,
                           inside);
-            if (++column == map.columns) {
-                column = 0;
-                if (++row == map.rows) row = 0, ++image;
+            if (++x == map.columns) {
+                x = 0;
+                if (++y == map.rows) y = 0, ++of;
             }
+        }
+        pixel += TILE_K, column += TILE_K;
+        while (column >= map.columns) {
+            column -= map.columns;
+            if (++row == map.rows) row = 0, ++image;
         }
     }
 };
@@ -312,10 +322,10 @@ convolve(const float* images, const float* filters, const float* gradients, floa
     Map map = {images, filters, gradients, taps, MAP_NAMES};
     int of_class = blockIdx.z / map.splits, split = blockIdx.z % map.splits;
     int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N;
-    Fetch fetch(map, m0, n0, of_class);
-    int chunks = (fetch.length + TILE_K - 1) / TILE_K;
+    int chunks = chunks_to_sum(map, of_class);
     int first = static_cast<long long>(chunks) * split / map.splits;
     int last = static_cast<long long>(chunks) * (split + 1) / map.splits;
+    Fetch fetch(map, m0, n0, of_class, first);
 
     float d[FRAGMENTS_M][FRAGMENTS_N][4] = {};
     int warp = threadIdx.x / 32, q = threadIdx.x % 32 / 4, r = threadIdx.x % 4;
@@ -323,7 +333,7 @@ convolve(const float* images, const float* filters, const float* gradients, floa
 
     for (int stage = 0; stage < STAGES - 1; ++stage) {
         float* room = shared + stage * STAGE;
-        if (first + stage < last) fetch(room, room + TILE_M * TILE_K, first + stage);
+        if (first + stage < last) fetch(room, room + TILE_M * TILE_K);
         copy_async_commit();
     }
     for (int chunk = first, stage = 0; chunk < last; ++chunk) {
@@ -331,7 +341,7 @@ convolve(const float* images, const float* filters, const float* gradients, floa
         __syncthreads();                // for all threads, and all are done with the chunk before it
         int ahead = chunk + STAGES - 1;
         float* room = shared + (stage + STAGES - 1) % STAGES * STAGE;
-        if (ahead < last) fetch(room, room + TILE_M * TILE_K, ahead);
+        if (ahead < last) fetch(room, room + TILE_M * TILE_K);
         copy_async_commit();
         const float* here = shared + stage * STAGE;
         multiply(d, here, here + TILE_M * TILE_K, row, column, q, r);

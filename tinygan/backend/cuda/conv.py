@@ -56,7 +56,7 @@ _HOPPER = "conv_hopper.cu"
 _PIXELS = [  # where the rows of the result are pixels: FORWARD, INPUT_GRADIENT
     Tile(128, 8, 4, 1, speed=0.2),
     Tile(128, 32, 4, 1, speed=0.6),
-    Tile(128, 64, 2, 2, speed=0.85),
+    Tile(128, 64, 2, 2, blocks=3, speed=0.85),
     Tile(128, 128, 2, 2),
 ]
 _LARGE_PIXELS = [

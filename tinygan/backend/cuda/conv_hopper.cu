@@ -48,16 +48,30 @@ extern "C" __global__ void arrange(const float* filters, float* out, const int4*
 
 // -- a tile ------------------------------------------------------------------------------------------
 
-// One chunk of B: rows n0 … of the arranged filters.
-__device__ inline void fetch_filters(float* b, const float* arranged, int n0, int outer, int width, int chunk) {
-#pragma unroll
-    for (int i = 0; i < each(TILE_N * TILE_K / 4); ++i) {
-        int group = threadIdx.x + i * THREADS, n = group / (TILE_K / 4), k = group % (TILE_K / 4) * 4;
-        bool inside = n0 + n < outer;
-        const float* from = arranged + (inside ? (n0 + n) * width + chunk * TILE_K + k : 0);
-        copy_async_16(b + place_for_group(n, k), from, inside);
+// Chunks of B, rows n0 … of the arranged filters, in their order.
+struct Filters {
+    static constexpr int APART = THREADS / (TILE_K / 4), LINES = each(TILE_N * TILE_K / 4);
+    static_assert(APART % 8 == 0, "a thread's rows have one order in shared memory");
+    const float* from;
+    int n0, outer, width, to;
+
+    __device__ Filters(const float* arranged, int n0, int outer, int width, int first_chunk)
+        : n0(n0), outer(outer), width(width) {
+        int n = threadIdx.x / (TILE_K / 4), k = threadIdx.x % (TILE_K / 4) * 4;
+        from = arranged + (n0 + n) * width + first_chunk * TILE_K + k;
+        to = place_for_group(n, k);
     }
-}
+
+    __device__ void operator()(float* b) {
+#pragma unroll
+        for (int i = 0; i < LINES; ++i) {
+            int n = threadIdx.x / (TILE_K / 4) + i * APART;
+            if (TILE_N % APART == 0 || n < TILE_N)
+                copy_async_16(b + to + i * APART * TILE_K, from + i * APART * width, n0 + n < outer);
+        }
+        from += TILE_K;
+    }
+};
 
 // This thread's numbers of a chunk of A, for its warp's 16 rows of each product.
 __device__ inline void load(float (&a)[ROWS][TILE_K / 8][4], const float* tile, int row, int r) {
@@ -83,11 +97,12 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
     Map map = {images, arranged, gradients, taps, MAP_NAMES};
     int of_class = blockIdx.z / splits, split = blockIdx.z % splits;
     int m0 = blockIdx.x * TILE_M, n0 = blockIdx.y * TILE_N;
-    Gather gather(map, m0, of_class);
-    arranged += static_cast<long long>(of_class) * outer * width_of_filters;
-    int chunks = (gather.length + TILE_K - 1) / TILE_K;
+    int chunks = chunks_to_sum(map, of_class);
     int first = static_cast<long long>(chunks) * split / splits;
     int last = static_cast<long long>(chunks) * (split + 1) / splits;
+    Gather gather(map, m0, of_class, first);
+    arranged += static_cast<long long>(of_class) * outer * width_of_filters;
+    Filters filters(arranged, n0, outer, width_of_filters, first);
 
     int warp = threadIdx.x / 32, q = threadIdx.x % 32 / 4, r = threadIdx.x % 4;
     int row = warp / 4 * (TILE_M / GROUPS) + warp % 4 * 16 + q;
@@ -96,8 +111,8 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
     for (int stage = 0; stage < STAGES - 2; ++stage) {
         float* to = shared + stage * STAGE;
         if (first + stage < last) {
-            gather(to, first + stage);
-            fetch_filters(to + TILE_M * TILE_K, arranged, n0, outer, width_of_filters, first + stage);
+            gather(to);
+            filters(to + TILE_M * TILE_K);
         }
         copy_async_commit();
     }
@@ -123,8 +138,8 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
             int ahead = chunk + turn + STAGES - 2;
             if (ahead < last) {
                 float* to = shared + (stage + STAGES - 2) % STAGES * STAGE;
-                gather(to, ahead);
-                fetch_filters(to + TILE_M * TILE_K, arranged, n0, outer, width_of_filters, ahead);
+                gather(to);
+                filters(to + TILE_M * TILE_K);
             }
             copy_async_commit();
             group_wait<1>();  // the products of the chunk before

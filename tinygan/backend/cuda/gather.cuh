@@ -57,46 +57,61 @@ __device__ inline int place_along(int i, int k) {
     return i * TILE_K + (((k / 4) ^ ((i & 1) << 2)) * 4) + k % 4;
 }
 
+// Of the sums for one class of pixels, or for the filters.
+__device__ inline int chunks_to_sum(const Map& map, int of_class) {
+    int length = KIND == WEIGHT_GRADIENT ? map.count * map.rows * map.columns
+                                         : map.taps[of_class * map.all_taps].w * map.inner_padded;
+    return (length + TILE_K - 1) / TILE_K;
+}
+
 // Rows of windows: row m of A belongs to position m, and its k = (tap, c) is what the tap finds there,
 // zero where it reaches beyond the image. A thread fetches the same 4 of each chunk's 32 numbers for
 // some rows, so that 8 neighbours fetch 128 neighbouring bytes.
+//
+// Chunks are fetched in their order. What the next one needs (its tap, the place in it) is found while
+// this one's copies are on their way, and without a division.
 struct Gather {
-    static constexpr int ROWS = each(TILE_M * TILE_K / 4);
+    static constexpr int ROWS_APART = THREADS / (TILE_K / 4), ROWS = each(TILE_M * TILE_K / 4);
+    static_assert(ROWS_APART % 2 == 0, "a thread's rows are all odd or all even, as place_along needs it");
     const Map& map;
     const float* source;
     const int4* taps;
     int base[ROWS], corner[ROWS];  // of the window of each of this thread's rows: place, and (y, x)
-    int length;
+    int to;                        // where its first row is in shared memory
+    int count, length, number, c;  // taps, numbers to sum; of which tap, of which channel comes next
+    int4 tap;
 
-    __device__ Gather(const Map& map, int m0, int of_class)
+    __device__ Gather(const Map& map, int m0, int of_class, int first_chunk)
         : map(map), source(KIND == FORWARD ? map.images : map.gradients),
           taps(map.taps + of_class * map.all_taps) {
-        length = taps[0].w * map.inner_padded;
+        count = taps[0].w, length = count * map.inner_padded;
 #pragma unroll
         for (int i = 0; i < ROWS; ++i) {
-            int m = m0 + (threadIdx.x + i * THREADS) / (TILE_K / 4);
+            int m = m0 + threadIdx.x / (TILE_K / 4) + i * ROWS_APART;
             int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
             int y = position / map.columns * map.stride_y, x = position % map.columns * map.stride_x;
             bool exists = image < map.count;
             base[i] = exists ? ((image * map.height + y) * map.width + x) * map.inner : 0;
             corner[i] = exists ? (y << 16 | x) : (0x3fff << 16);  // a row that lies outside for any tap
         }
+        to = place_along(threadIdx.x / (TILE_K / 4), threadIdx.x % (TILE_K / 4) * 4);
+        int k = first_chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
+        number = k / map.inner_padded, c = k % map.inner_padded;
+        tap = taps[number < count ? number : 0];
     }
 
-    __device__ void operator()(float* a, int chunk) const {
-        int k = chunk * TILE_K + threadIdx.x % (TILE_K / 4) * 4;
-        int number = k / map.inner_padded, c = k - number * map.inner_padded;
-        bool exists = k < length && c < map.inner;
-        int4 tap = taps[exists ? number : 0];
-        int shift = (tap.x * map.width + tap.y) * map.inner + c;
+    __device__ void operator()(float* a) {
+        bool exists = number < count && c < map.inner;
+        const float* from = source + (tap.x * map.width + tap.y) * map.inner + c;
 #pragma unroll
         for (int i = 0; i < ROWS; ++i) {
-            int group = threadIdx.x + i * THREADS;
             int y = (corner[i] >> 16) + tap.x, x = (corner[i] & 0xffff) + tap.y;
             bool inside = exists && unsigned(y) < unsigned(map.height) && unsigned(x) < unsigned(map.width);
-            const float* from = source + (inside ? base[i] + shift : 0);
-            if (TILE_M * TILE_K / 4 % THREADS == 0 || group < TILE_M * TILE_K / 4)
-                copy_async_16(a + place_along(group / (TILE_K / 4), k % TILE_K), from, inside);
+            if (TILE_M % ROWS_APART == 0 || threadIdx.x / (TILE_K / 4) + i * ROWS_APART < TILE_M)
+                copy_async_16(a + to + i * ROWS_APART * TILE_K, from + base[i], inside);
         }
+        c += TILE_K;
+        while (c >= map.inner_padded) c -= map.inner_padded, ++number;
+        tap = taps[number < count ? number : 0];
     }
 };
