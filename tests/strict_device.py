@@ -6,11 +6,16 @@ and each time the host looks at a value (`float(x)`, `if x:`, `x.item()`, `x.get
 because on a GPU it makes the host wait. What a function makes anew lies in C order, however its
 operands lie: NumPy keeps their order, CuPy does not. `install` puts a module that serves such
 arrays in the place of CuPy, so that the engine's own code for "cuda" runs unchanged.
+
+A `Stream` can capture. Nothing is computed meanwhile: what is called is noted, and new arrays hold
+NaN or 0 until the graph is launched. What CUDA refuses in a capture is refused.
 """
 
 import operator
 import sys
 import types
+from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -24,6 +29,134 @@ waits = []  # one entry for each time the host read a value
 
 class MixedDevices(TypeError):
     """A host array met a device array."""
+
+
+class CUDARuntimeError(RuntimeError):
+    """As CuPy's."""
+
+
+# -- streams and graphs ----------------------------------------------------------------------------
+
+
+class Graph:
+    def __init__(self, calls):
+        self.calls, self.launches = calls, 0
+
+    @property
+    def nodes(self):
+        return len(self.calls)
+
+    def launch(self, stream=None):
+        assert Stream.capturing is None
+        self.launches += 1
+        with np.errstate(all="ignore"):
+            for call in self.calls:
+                call()
+
+
+class Stream:
+    """As CuPy's; all of them compute at once, when asked."""
+
+    capturing = None  # the calls that were noted, while some stream is capturing
+    broken = False
+    current = None
+
+    def __init__(self, null=False, non_blocking=False):
+        self.ptr, self.outside = 0 if null else id(self), []
+
+    def __enter__(self):
+        self.outside.append(Stream.current)
+        Stream.current = self
+        return self
+
+    def __exit__(self, *_):
+        Stream.current = self.outside.pop()
+
+    def begin_capture(self):
+        assert self.ptr and Stream.capturing is None
+        Stream.capturing, Stream.broken = [], False
+
+    def end_capture(self):
+        calls, Stream.capturing = Stream.capturing, None
+        if Stream.broken:
+            raise CUDARuntimeError("cudaErrorStreamCaptureInvalidated")
+        return Graph(calls)
+
+    def synchronize(self):
+        _wait("synchronize")
+
+    def record(self, event=None):
+        return event or Event()
+
+    def wait_event(self, event):
+        pass
+
+
+class Event:
+    done = True
+
+    def __init__(self, block=False, disable_timing=False):
+        pass
+
+    def record(self, stream=None):
+        pass
+
+    def synchronize(self):
+        waits.append("event")
+
+
+def _wait(why):
+    """The host waits for the device."""
+    if Stream.capturing is not None:
+        Stream.broken = True
+        raise CUDARuntimeError(
+            "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing"
+        )
+    waits.append(why)
+
+
+def _change(function, *args, **keywords):
+    """A call that writes into one of its arguments."""
+    if Stream.capturing is None:
+        function(*args, **keywords)
+    else:
+        Stream.capturing.append(partial(function, *args, **keywords))
+
+
+def _compute(function, *args, _order="C", **keywords):
+    """A call whose result is new, or a view."""
+    if Stream.capturing is None:
+        return function(*args, **keywords)
+    with np.errstate(all="ignore"):
+        result = function(*args, **keywords)
+    results = list(result) if isinstance(result, list | tuple) else [result]
+    if not any(isinstance(r, np.ndarray | np.generic) for r in results):
+        return result
+    sources = list(_arrays((args, keywords)))
+    if any(np.may_share_memory(r, x) for r in results for x in sources):
+        return result
+    targets = [np.array(r, order=_order) for r in results]
+    for target in targets:
+        target[...] = np.nan if target.dtype.kind in "fc" else 0
+
+    def again():
+        made = function(*args, **keywords)
+        for target, value in zip(targets, made if isinstance(result, list | tuple) else [made]):
+            target[...] = value
+
+    Stream.capturing.append(again)
+    return type(result)(targets) if isinstance(result, list | tuple) else targets[0]
+
+
+def _arrays(value):
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _arrays(each)
+
+
+# -- arrays ----------------------------------------------------------------------------------------
 
 
 def _down(value):
@@ -76,10 +209,11 @@ class StrictArray:
         raise TypeError("implicit conversion to a NumPy array is not allowed; use .get()")
 
     def get(self):
-        waits.append("get")
+        _wait("get")
         return self._array.copy()
 
-    def set(self, host):
+    def set(self, host, stream=None):
+        assert Stream.capturing is None
         self._array[...] = host
 
     def __len__(self):
@@ -89,10 +223,14 @@ class StrictArray:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index):
-        return _up(self._array[self._checked(index)])
+        index = self._checked(index)
+        if Stream.capturing is not None and any(x.dtype == bool for x in _arrays((index,))):
+            _wait("x[mask]")
+        return _up(_compute(operator.getitem, self._array, index))
 
     def __setitem__(self, index, value):
-        self._array[self._checked(index)] = _down(value)
+        index, value = self._checked(index), _down(value)
+        _change(operator.setitem, self._array, index, value)
 
     @staticmethod
     def _checked(index):
@@ -107,12 +245,23 @@ def _attribute(name):
 
 
 def _method(name):
-    return lambda self, *args, **kw: _up(getattr(self._array, name)(*_down(args), **_down(kw)))
+    function = getattr(np.ndarray, name)
+    if name == "fill":
+        return lambda self, value: _change(function, self._array, _down(value))
+    return lambda self, *args, **kw: _called(function, (self._array, *_down(args)), _down(kw))
+
+
+def _called(function, args, keywords, order="K"):
+    if keywords.get("out") is not None:
+        _change(function, *args, **keywords)
+        return _up(keywords["out"])
+    result = _compute(function, *args, _order=order, **keywords)
+    return _up(result) if order == "K" else _new(result)
 
 
 def _reading(name, function):
     def read(self):
-        waits.append(name)
+        _wait(name)
         return function(self._array)
 
     return read
@@ -121,14 +270,14 @@ def _reading(name, function):
 def _binary(function, swapped=False):
     def apply(self, other):
         a, b = (_down(other), self._array) if swapped else (self._array, _down(other))
-        return _new(function(a, b))
+        return _new(_compute(function, a, b))
 
     return apply
 
 
 def _in_place(function):
     def apply(self, other):
-        function(self._array, _down(other))
+        _change(function, self._array, _down(other))
         return self
 
     return apply
@@ -198,8 +347,14 @@ for _name in ["lt", "le", "gt", "ge", "eq", "ne"]:
     setattr(StrictArray, f"__{_name}__", _binary(getattr(operator, _name)))
 for _name in ["neg", "invert", "abs"]:
     setattr(
-        StrictArray, f"__{_name}__", lambda self, f=getattr(operator, _name): _new(f(self._array))
+        StrictArray,
+        f"__{_name}__",
+        lambda self, f=getattr(operator, _name): _new(_compute(f, self._array)),
     )
+
+
+_CHANGING = {np.copyto, np.put, np.fill_diagonal}
+_SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique}
 
 
 class _Function:
@@ -208,14 +363,17 @@ class _Function:
     def __init__(self, function):
         self._function = function
 
-    def __call__(self, *args, out=None, **keywords):
-        if out is not None:
-            self._function(*_down(args), out=_down(out), **_down(keywords))
-            return out
-        result = self._function(*_down(args), **_down(keywords))
-        return _up(result) if self._function.__name__ in _KEEPING_ORDER else _new(result)
+    def __call__(self, *args, **keywords):
+        if self._function in _CHANGING:
+            return _change(self._function, *_down(args), **_down(keywords))
+        if Stream.capturing is not None and self._function in _SHAPED_BY_VALUES:
+            _wait(self._function.__name__)
+        order = "K" if self._function.__name__ in _KEEPING_ORDER else "C"
+        return _called(self._function, _down(args), _down(keywords), order)
 
-    def __getattr__(self, name):  # the `at` of `xp.add.at`
+    def __getattr__(self, name):
+        if name == "at":  # that of `xp.add.at`
+            return lambda *args: _change(self._function.at, *_down(args))
         return _Function(getattr(self._function, name))
 
 
@@ -261,21 +419,47 @@ class _Card:
         pass
 
 
+def _array(a, dtype=None, order="K", copy=True):
+    """Of a device array a copy on the device; all else comes through pinned memory."""
+    if isinstance(a, StrictArray):
+        return _up(_compute(np.array, a._array, dtype=dtype, order=order, _order="K"))
+    array = np.array(a, dtype=dtype, order=order)
+    if array.ndim:
+        sys.modules["cupy"].cuda.alloc_pinned_memory(array.nbytes)
+    return StrictArray(array)
+
+
+def _cuda():
+    cuda = types.SimpleNamespace(
+        is_available=lambda: True,
+        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0),
+        Device=_Card,
+        Stream=Stream,
+        Event=Event,
+        get_current_stream=lambda: Stream.current,
+        MemoryPool=lambda: types.SimpleNamespace(malloc=None, total_bytes=lambda: 0),
+        using_allocator=nullcontext,
+        alloc_pinned_memory=bytearray,
+    )
+    cuda.set_pinned_memory_allocator = lambda f: setattr(cuda, "alloc_pinned_memory", f)
+    return cuda
+
+
 def _module():
     cupy = StrictModule("cupy", np)
     cupy.ndarray, cupy.ufunc = StrictArray, _Ufunc
-    cupy.array = lambda a, dtype=None, order="K": StrictArray(
-        np.array(getattr(a, "_array", a), dtype=dtype, order=order)
-    )
+    cupy.array = _array
     cupy.asarray = lambda a, dtype=None: (
-        a if isinstance(a, StrictArray) and dtype is None else cupy.array(a, dtype)
+        a if isinstance(a, StrictArray) and dtype in (None, a.dtype) else _array(a, dtype)
     )
-    cupy.cuda = types.SimpleNamespace(
-        is_available=lambda: True,
-        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1),
-        Device=_Card,
-    )
+    cupy.cuda = _cuda()
+    cupy.get_default_pinned_memory_pool = lambda: types.SimpleNamespace(malloc=bytearray)
     return cupy
+
+
+def launched(kernel):
+    """`kernel(file, name)`, such that a stream can capture its launches."""
+    return lambda *names, **macros: partial(_change, kernel(*names, **macros))
 
 
 def install(monkeypatch):
@@ -289,9 +473,13 @@ def install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupyx.scipy.special", StrictModule("special", scipy.special))
     monkeypatch.setitem(device._modules, StrictArray, keeping_order(cupy))
     monkeypatch.setitem(device._kernels, StrictArray, portable)
-    monkeypatch.setattr(random, "kernel", philox.kernel)
+    monkeypatch.setattr(random, "kernel", launched(philox.kernel))
     monkeypatch.setattr(streams, "_streams", dict(streams._streams))
     for each in streams.all_streams():  # what lies on this device does not outlive the test
         monkeypatch.setattr(each, "_cuda", {})
+    recorder = import_module("tinygan.backend.cuda.recorder")
+    recorder._watch_pinned_memory.cache_clear()
+    monkeypatch.setattr(recorder, "LIBRARIES", recorder.LIBRARIES | {__name__})
+    Stream.current, Stream.capturing = Stream(null=True), None
     waits.clear()
     return cupy

@@ -4,6 +4,7 @@ from . import slips
 
 CAPTURE = "tests/test_capture.py"
 SYSTEMS = CAPTURE + " -k 'system and (gan or vae)'"
+ON_GPU = "tests/test_cuda_capture.py -k 'not system'"
 CHANGES = (
     CAPTURE
     + " -k 'rates or evaluation or setting or loading or freezing or smaller or add_up or finds'"
@@ -15,7 +16,7 @@ SLIPS = [
         ("frozen parameters go unseen", "if tensor.requires_grad is not requires_grad:", "if False:"),
         ("replaced memory goes unseen", "            if tensor.array is not array:", "            if False:"),
         ("settings go unseen", "if settings.now() != settings.then:", "if False:"),
-        ("the batch is not copied in", "            np.copyto(held, array)\n        self.program", "            pass\n        self.program", SYSTEMS),
+        ("the batch is not copied in", "            held[...] = array\n", "            pass\n", SYSTEMS),
         ("gradients stay with the eager call", "        for tensor, grad in self.grads:\n            tensor.grad = grad\n        for tensor in self.changed", "        for tensor in self.changed"),
         ("results are the program's own memory", "iter([array.copy(order=\"K\") for array in self.leaves])", "iter(self.leaves)", CAPTURE + " -k copies"),
         ("writes are not told of", "            tensor.mark_written(\"a captured step\")", "            pass", CAPTURE + " -k graph_kept"),
@@ -41,6 +42,20 @@ SLIPS = [
         ("helpers read old weights", "            if arena.holds(x) or root_address(x) not in changing:", "            if True:"),
         ("helpers go on after an interrupt", "            team.dismiss()\n            raise", "            raise"),
         ("nobody waits for an earlier loop", "        self.until(loop)\n", "        pass\n"),
+    ),
+    *slips(
+        "capturing/places.py", ON_GPU,
+        ("gradients from before the call go unseen", "        self.looked_at = True\n        return", "        return"),
+        ("an optimiser may keep what was never computed", "if optimizer.state.keys() != states.keys():", "if False:"),
+        ("draws of a capture count", "                stream.restore(state)", "                pass"),
+        ("arguments may be written to", "            return \"it writes into its arguments\"", "            return None"),
+    ),
+    *slips(
+        "backend/cuda/recorder.py", ON_GPU,
+        ("copies from the host are captured", "        if threading.get_ident() in _capturing:", "        if False:"),
+        ("calls are lost", "        self.parts.append(partial(function, *arguments))\n", ""),
+        ("graphs go on over calls", "        self._end()\n        self.parts.append(partial", "        self.parts.append(partial"),
+        ("a broken capture is kept", "            self._note_error(error)\n            return", "            return"),
     ),
     *slips(
         "backend/cpu/traced.py", CAPTURE + " -k 'leave_are_named or else_cannot'",

@@ -139,6 +139,11 @@ def array_module(array):
         raise TypeError(f"expected an array, got {type(array).__name__}") from None
 
 
+def on_device(value) -> bool:
+    """Is this an array in the memory of a GPU?"""
+    return _modules.get(type(value), np) is not np
+
+
 def new_zeros(array, shape):
     """Zeros of the array's dtype, where it lives."""
     xp = array_module(array)
@@ -168,6 +173,8 @@ def to_device(array, where: Device):
         return array
     if where.type == "cpu":
         return array.get()
+    if not on_device(array):
+        import_module("tinygan.backend.recording").changing("a copy from the host's memory")
     cupy = import_module("cupy")
     with cupy.cuda.Device(where.index):
         moved = cupy.array(array)

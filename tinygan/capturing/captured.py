@@ -9,12 +9,15 @@ from ..autograd.mode import mode
 from ..backend.cpu import clear_workspace, get_num_threads
 from ..backend.cpu.conv import forced_path
 from ..backend.cpu.memory import give_back_freed_memory
+from ..backend.cuda import float32_precision
+from ..backend.device import on_device
 from ..backend.recording import recording
 from .forms import form_of
 from .picture import draw
 from .recorded import Recorded, bits
 
 _WARM_UP = 1  # calls before one is recorded: what is made in the first step must be there
+_WARM_UP_ON_GPU = 2  # and kernels that are first loaded in a capture break it off
 _ATTEMPTS = 4  # recordings of one kind of call, and one more for each ten replays
 _KINDS = 16
 
@@ -84,15 +87,15 @@ class Captured:
             return self.function(*arguments, **keywords)
         arrays = []
         form = form_of((arguments, keywords), arrays)
-        kind = self.kinds.get((form, is_grad_enabled(), get_num_threads(), forced_path()))
+        known_as = (form, is_grad_enabled(), get_num_threads(), forced_path(), float32_precision())
+        kind = self.kinds.get(known_as)
         if kind is None:
             if len(self.kinds) >= _KINDS:
                 if self._crowded is None:
                     self._crowded = f"it was called in more than {_KINDS} different ways"
                     self.tell(_told(self.function, self._crowded))
                 return self.function(*arguments, **keywords)
-            kind = _Kind(self.function, self.tell)
-            self.kinds[form, is_grad_enabled(), get_num_threads(), forced_path()] = kind
+            kind = self.kinds[known_as] = _Kind(self.function, self.tell)
         with self._lock:
             return kind((arguments, keywords), arrays)
 
@@ -118,30 +121,33 @@ class _Kind:
             self._drop(reason)
         self.calls += 1
         arguments, keywords = call
-        if self.problem is not None or self.calls <= _WARM_UP or mode.watch:
+        warm_up = _WARM_UP_ON_GPU if any(map(on_device, arrays)) else _WARM_UP
+        if self.problem is not None or self.calls <= warm_up or mode.watch:
             return self.function(*arguments, **keywords)
         self.recordings += 1
         clear_workspace()  # what the eager calls used, and the program will not
         give_back_freed_memory()
         step = Recorded(self.function)
         result = step.record(call, arrays)
-        if step.problem is None:
-            self.step = step
-        else:
+        if step.problem is not None:
             self._drop(step.problem, for_ever=True)
-        return result
+            return result
+        self.step = step
+        return result if step.place.computes else self._check(call, arrays)
 
     def _check(self, call, arrays):
         """The call, made by the program and then again by the function."""
         arguments, keywords = call
         before = self.step.state(lambda array: array.copy(order="K"))
         replayed = self.step.replay(arrays)
-        after = self.step.state(bits)
+        after, difference = self.step.state(bits), self.step.spoilt(arrays)
         self.step.put_back(before)
         del before
-        self.step.program.arena.forget()  # so that both ways together take no more than one
+        self.step.program.forget()  # so that both ways together take no more than one
         result = self.function(*arguments, **keywords)
-        difference = self.step.difference(after, replayed, self.step.state(bits), result)
+        difference = difference or self.step.difference(
+            after, replayed, self.step.state(bits), result
+        )
         clear_workspace()
         give_back_freed_memory()
         if difference is None:

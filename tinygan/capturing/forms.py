@@ -1,9 +1,7 @@
 """Arguments and results as what they are made of: tensors, arrays, and what holds them."""
 
-import numpy as np
-
 from ..autograd import Tensor
-from ..backend.device import is_array
+from ..backend.device import is_array, on_device
 
 
 def form_of(value, arrays):
@@ -21,14 +19,14 @@ def form_of(value, arrays):
     else:
         return type(value), value
     array = arrays[-1]
-    return *rest, array.shape, array.strides, array.dtype
+    return *rest, on_device(array), array.shape, array.strides, array.dtype
 
 
 def rebuilt(value, arrays):
     """The same, with other arrays in the places of its own."""
     if isinstance(value, Tensor):
         return Tensor(next(arrays))
-    if isinstance(value, np.ndarray):
+    if is_array(value):
         return next(arrays)
     if isinstance(value, tuple | list):
         items = [rebuilt(v, arrays) for v in value]
@@ -40,7 +38,7 @@ def rebuilt(value, arrays):
 
 def leaves(value):
     """The tensors and arrays within."""
-    if isinstance(value, Tensor | np.ndarray):
+    if isinstance(value, Tensor) or is_array(value):
         return [value]
     if isinstance(value, dict):
         value = value.values()

@@ -24,10 +24,6 @@ def draw(program, path) -> None:
     axes.set_ylim(0, 1.1 * program.peak / 1e6)
     axes.set_xlabel("calls, in order")
     axes.set_ylabel("planned memory in use, MB")
-    axes.set_title(
-        f"{len(notes):,} entries, {len(program.regions)} of them loops that processes share; "
-        f"{len(program):,} NumPy calls in {program.peak / 1e6:.1f} MB",
-        fontsize=9,
-    )
+    axes.set_title(program.caption, fontsize=9)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)

@@ -7,14 +7,14 @@ import numpy as np
 
 from ..autograd import Tensor
 from ..autograd.mode import mode
-from ..backend.cpu.recorder import Recorder
 from ..backend.cpu.traced import Traced
-from ..backend.cpu.views import root_address
+from ..backend.device import is_array, on_device
 from ..backend.random import all_streams
 from ..backend.recording import recording
 from ..nn import Module
 from ..optim.optimizer import Optimizer
 from .forms import leaves, rebuilt
+from .places import differ, place_for
 from .surroundings import Settings, modules_of, of_kind, variables, within_reach
 
 
@@ -27,51 +27,57 @@ class Recorded:
     # -- recording ---------------------------------------------------------------------------------
 
     def record(self, call, arrays):
-        """Make the call, once, and note what it does. Gives its result."""
-        if any(type(array) is not np.ndarray for array in arrays):
-            self.problem = "its arguments are not in the CPU's memory"
-            return self.function(*call[0], **call[1])
-        recorder = Recorder()
-        inputs = [recorder.like(array) for array in arrays]
-        self.inputs = [recorder.plain(x) for x in inputs]
-        arguments, keywords = rebuilt(call, iter(inputs))
+        """Note what the call does. Gives its result; None where it was not computed: on a GPU it
+        takes a replay.
+        """
         objects = within_reach(self.function)
-        own = [(t, t.array) for t in of_kind(Tensor, objects) if type(t.array) is np.ndarray]
-        views = [array.view(Traced) for _, array in own]
+        place = self.place = place_for(arrays, of_kind(Tensor, objects))
+        if place is None:
+            self.problem = "its arguments are not where its tensors are"
+            return self.function(*call[0], **call[1])
+        inputs = [place.input(array) for array in arrays]
+        self.inputs = [place.held(x) for x in inputs]
+        arguments, keywords = rebuilt(call, iter(inputs))
+        own = [(t, t.array) for t in of_kind(Tensor, objects) if place.owns(t.array)]
         grads = {t: t.grad for t, _ in own if t.requires_grad}
-        for (tensor, _), view in zip(own, views):
-            tensor.array = view
-        recording.recorder, result, outside = recorder, None, mode.watch
-        mode.watch = (recorder,)
+        recorder, result, outside = place.recorder, None, mode.watch
         try:
-            result = self.function(*arguments, **keywords)
+            with place.recording(own, grads, objects):
+                recording.recorder, mode.watch = recorder, (recorder,)
+                try:
+                    result = self.function(*arguments, **keywords)
+                finally:
+                    recording.recorder, mode.watch = None, outside
         finally:
-            recording.recorder, mode.watch = None, outside
-            for (tensor, array), view in zip(own, views):
-                if tensor.array is view:
-                    tensor.array = array
-                else:
-                    recorder.note_problem(f"the memory of a tensor {array.shape} was replaced")
-            for tensor in of_kind(Tensor, within_reach(self.function, result)):
-                if type(tensor.array) is Traced:
-                    tensor.array = recorder.plain(tensor.array)
-        self._keep(recorder, inputs, own, grads, result, objects)
-        return self._result()
+            if any(tensor.array is not array for tensor, array in own):
+                recorder.note_problem("the memory of a tensor was replaced")
+            place.settle(of_kind(Tensor, within_reach(self.function, result)))
+        if recorder.problem is None or place.computes:
+            self._keep(inputs, own, grads, result, objects)
+        self.problem = self.problem or recorder.problem
+        if place.computes:
+            return self._result()
+        for tensor, array in own:
+            tensor.array = array
+        for tensor, grad in grads.items():
+            tensor.grad = grad
+        return None if self.problem is None else self.function(*call[0], **call[1])
 
-    def _keep(self, recorder, inputs, own, grads, result, objects):
-        self.program, self.problem = recorder.program(), recorder.problem
-        self.written = recorder.written
-        if recorder.changed & {root_address(x) for x in inputs}:
+    def _keep(self, inputs, own, grads, result, objects):
+        place = self.place
+        self.program = place.program()
+        if place.writes_into(inputs):
             self.problem = "it writes into its arguments"
-        touched = [(t, a) for t, a in own if root_address(a) in recorder.seen]
+        touched = [(t, a) for t, a in own if place.reads(a)]
         self.tensors = [(t, a, t.requires_grad) for t, a in touched]
-        self.changed = [t for t, a in touched if root_address(a) in recorder.written]
-        self.program.divide({root_address(a) for _, a in touched})
+        self.changed = [t for t, a in touched if place.writes(t, a)]
+        self.written = place.memory(own)
+        place.finish(self.program, touched)
         self.result = result
         self.leaves = [_array(x) for x in leaves(result)]
         self.grads = [(t, t.grad) for t, g in grads.items() if t.grad is not g]
         self.grads_before = [
-            (t, g, g is not None and root_address(g.array) in recorder.seen)
+            (t, g, g is not None and place.reads_gradient(t, g))
             for t, g in grads.items()
             if any(t is each for each, _ in touched)
         ]
@@ -87,8 +93,8 @@ class Recorded:
         for x in leaves(result):
             if isinstance(x, Tensor) and x._node is not None and x._node.plan is not None:
                 self.problem = "it returns a tensor that backward could go on from: detach() it"
-            if not isinstance(_array(x), np.ndarray):
-                self.problem = "its result is not in the CPU's memory"
+            if on_device(_array(x)) is place.computes:
+                self.problem = "its result is not where it was computed"
 
     # -- replaying ---------------------------------------------------------------------------------
 
@@ -102,7 +108,8 @@ class Recorded:
             if tensor.requires_grad is not requires_grad:
                 return f"a tensor of shape {array.shape} was frozen, or no longer is"
         for tensor, grad, used in self.grads_before:
-            if (tensor.grad is not grad) if used else ((tensor.grad is None) != (grad is None)):
+            same = used and self.place.computes  # else it is copied in, if it is another one
+            if (tensor.grad is not grad) if same else ((tensor.grad is None) != (grad is None)):
                 return "gradients were there before the call or not, other than in the recording"
         for settings in self.settings:
             if settings.now() != settings.then:
@@ -111,7 +118,11 @@ class Recorded:
 
     def replay(self, arrays):
         for held, array in zip(self.inputs, arrays):
-            np.copyto(held, array)
+            held[...] = array
+        for tensor, grad, used in self.grads_before:
+            if used and tensor.grad is not grad:
+                grad.array[...] = tensor.grad.array
+                tensor.grad = grad
         self.program(watch=self._watch if mode.watch else None)
         for tensor, grad in self.grads:
             tensor.grad = grad
@@ -136,7 +147,7 @@ class Recorded:
         """
         kept = [values.items() for o in self.optimizers for values in o.state.values()]
         return (
-            [of_array(root) for root in self.written.values()],
+            [of_array(root) for root in self.written],
             [{k: of_array(v.array) if isinstance(v, Tensor) else v for k, v in c} for c in kept],
             [(stream, stream.state()) for stream in all_streams()],
             [
@@ -147,13 +158,13 @@ class Recorded:
 
     def put_back(self, state):
         memory, states, streams, grads = state
-        for root, copy in zip(self.written.values(), memory):
-            np.copyto(root, copy)
+        for root, copy in zip(self.written, memory):
+            root[...] = copy
         own = [values for o in self.optimizers for values in o.state.values()]
         for values, saved in zip(own, states):
             for name, value in saved.items():
-                if isinstance(value, np.ndarray):
-                    np.copyto(values[name].array, value)
+                if is_array(value):
+                    values[name].array[...] = value
                 else:
                     values[name] = value
         for stream, saved in streams:
@@ -165,7 +176,7 @@ class Recorded:
         """What a replay did otherwise than the function, given the `bits` of both states; None
         where all are the same.
         """
-        for root, a, b in zip(self.written.values(), replayed[0], eager[0]):
+        for root, a, b in zip(self.written, replayed[0], eager[0]):
             if a != b:
                 return f"a replay left other values in an array of shape {root.shape}"
         for (tensor, _, a), (_, _, b) in zip(replayed[3], eager[3]):
@@ -181,10 +192,27 @@ class Recorded:
             return "a replay drew other random numbers"
         return None
 
+    def spoilt(self, arrays):
+        """After a replay: what is wrong with the arguments; None where they are as they were."""
+        return self.place.spoilt(self.inputs, arrays)
+
 
 def bits(array):
-    """What tells two arrays apart if any bit of theirs differs."""
+    """What tells two arrays apart if any bit of theirs differs: a digest, or a copy on the GPU."""
+    if on_device(array):
+        return _OnDevice(array)
     return array.shape, array.dtype, blake2b(np.ascontiguousarray(array)).digest()
+
+
+class _OnDevice:
+    """The bits of an array now. They stay where they are: only the answer to == is read."""
+
+    def __init__(self, array):
+        self.copy = array.copy(order="K")
+
+    def __eq__(self, other):
+        a, b = self.copy, other.copy
+        return (a.shape, a.dtype) == (b.shape, b.dtype) and not differ(a, b)
 
 
 def _is_of_users(hook):

@@ -82,8 +82,7 @@ class System:
 
     def capture(self, tell=None) -> "System":
         """Let steps be captured (`tinygan.capture`): the same bits, sooner."""
-        if self.device.type == "cpu":
-            self.learn = capture(self.learn, tell)
+        self.learn = capture(self.learn, tell)
         return self
 
     @property

@@ -20,7 +20,7 @@ from ..backend.device import (
     new_zeros,
     to_device,
 )
-from ..backend.recording import noted
+from ..backend.recording import checked
 from .create import tensor
 from .elementwise import where
 from .reduce import axis_of
@@ -112,7 +112,7 @@ def _integers(name, index, like=None):
     return index
 
 
-def _check_places(name, index, n, what):
+def _check_places(index, name, n, what):
     if index.size and not bool(((index >= -n) & (index < n)).all()):
         raise IndexError(f"{name}: indices must lie in 0 … {n - 1}, {what}")
 
@@ -124,7 +124,7 @@ def _along(name, x, dim, index):
             f"{name}: index has {index.ndim} axes, the tensor {x.ndim}; they must be as many"
         )
     xp, n = array_module(x.array), x.shape[dim] if x.ndim else 1
-    noted(_check_places, name, index.array, n, f"the size of axis {dim} of shape {x.shape}")
+    checked(_check_places, index.array, name, n, f"the size of axis {dim} of shape {x.shape}")
     grid = [
         xp.arange(m).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, m in enumerate(index.shape)
     ]
@@ -205,7 +205,7 @@ def embedding(index, weight, padding_idx=None):
     if weight.ndim != 2:
         raise ValueError(f"embedding: expected a table (V, D), got shape {weight.shape}")
     index, rows = _integers("embedding", index, weight), weight.shape[0]
-    noted(_check_rows, index.array, rows)
+    checked(_check_rows, index.array, rows)
     if padding_idx is None:
         return getitem(weight, index)
     if not -rows <= padding_idx < rows:
@@ -214,7 +214,7 @@ def embedding(index, weight, padding_idx=None):
     return where((index == padding_idx % rows).unsqueeze(-1), picked.detach(), picked)
 
 
-def _check_labels(name, labels, classes):
+def _check_labels(labels, name, classes):
     low, high = (int(labels.min()), int(labels.max())) if labels.size else (0, -1)
     if low < 0 or high >= classes:
         raise ValueError(
@@ -227,7 +227,7 @@ def one_hot(index, num_classes=-1):
     index = _integers("one_hot", index)
     if num_classes in (-1, None):
         num_classes = max(int(index.array.max()) + 1, 0) if index.numel() else 0
-    noted(_check_labels, "one_hot", index.array, num_classes)
+    checked(_check_labels, index.array, "one_hot", num_classes)
     xp = device_module(index.device)
     return Tensor((index.array[..., None] == xp.arange(num_classes)).astype(xp.int64))
 

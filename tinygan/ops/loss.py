@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from ..backend.device import kernels
-from ..backend.recording import noted
+from ..backend.recording import checked
 from .create import full_like
 from .elementwise import abs, clamp, exp, log, sigmoid, square, where
 from .reduce import log_softmax
@@ -119,7 +119,7 @@ def huber_loss(x, target, *, reduction="mean", delta=1.0):
 # -- classification --------------------------------------------------------------------------------
 
 
-def _check_probabilities(name, x, target):
+def _check_probabilities(x, target, name):
     remedy = "; apply sigmoid first, or use binary_cross_entropy_with_logits"
     for values, what, hint in (x, "probabilities", remedy), (target, "targets", ""):
         if not bool(((values >= 0) & (values <= 1)).all()):
@@ -133,7 +133,7 @@ def binary_cross_entropy(x, target, weight=None, *, reduction="mean"):
     """
     name = "binary_cross_entropy"
     _same_shape(name, x, target)
-    noted(_check_probabilities, name, x.array, target.array)
+    checked(_check_probabilities, x.array, target.array, name)
     return _reduced(name, _weighted(name, _bce(x, target), weight), reduction)
 
 
@@ -185,7 +185,7 @@ def _negative_log_likelihoods(log_probs, target, weight, ignore_index):
     weight = _per_class("nll_loss", weight, classes)
     ignored = target == ignore_index
     labels = where(ignored, 0, target)
-    noted(_check_classes, labels.array, target.array, classes)
+    checked(_check_classes, labels.array, target.array, classes)
     losses = -log_probs.gather(1, labels.unsqueeze(1)).squeeze(1)
     weights = (~ignored).to(losses.dtype)
     weights = weights if weight is None else weights * weight[labels]

@@ -258,5 +258,16 @@ class Program:
         numbers = count()
         return [how(c, next(numbers)) if type(c) is Region else c for c in self.calls]
 
+    def forget(self) -> None:
+        """Let go of what lies in its memory, which every call of it writes anew."""
+        self.arena.forget()
+
     def __len__(self) -> int:
         return sum(len(list(c)) if isinstance(c, Region) else 1 for c in self.calls)
+
+    @property
+    def caption(self) -> str:
+        return (
+            f"{len(self.notes):,} entries, {len(self.regions)} of them loops that processes share; "
+            f"{len(self):,} NumPy calls in {self.peak / 1e6:.1f} MB"
+        )

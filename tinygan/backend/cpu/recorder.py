@@ -5,14 +5,12 @@ of the doors of `backend/recording.py`. It is run, and noted together with the a
 and the one in which its result lies, all as plain views of memory.
 """
 
-import sys
 import weakref
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from ..recording import recording
+from ..recording import Observer, recording
 from .program import Arena, Note, Program, Region
 from .threads import get_num_threads, outside_of_loops
 from .traced import Traced
@@ -27,7 +25,6 @@ from .views import (
     within,
 )
 
-_PACKAGE = str(Path(__file__).parents[2])
 _METADATA = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.may_share_memory, np.shares_memory,
     np.iscomplexobj, np.isrealobj,
@@ -40,12 +37,12 @@ _SHAPED_BY_VALUES = {
 _COPIES = {np.ndarray.astype, np.ndarray.copy, np.copy, np.asarray, np.ascontiguousarray, np.array}
 
 
-class Recorder:
+class Recorder(Observer):
     """Notes the calls of one thread while a step runs, and gives new arrays their places."""
 
     def __init__(self):
-        self.arena, self.calls, self.problem = Arena(), [], None
-        self.operation, self._notes = "", {}  # under way; and for each call what to tell of it
+        self.arena, self.calls = Arena(), []
+        self._notes = {}  # for each call, what to tell of it
         self.region, self.thread = None, 0  # the loops under way, and whose pieces these are
         self.seen, self.written, self.changed = {}, {}, set()  # memory that was there, by address
         self._scratch, self._remembered, self._peak = {}, {}, 0
@@ -223,31 +220,6 @@ class Recorder:
         self.calls.append(call)
         self._notes[id(call)] = Note(self.operation, self.arena.bytes)
 
-    def wrap_forward(self, op, run):
-        """As an observer of operations: what is noted meanwhile belongs to this one."""
-        return self._during(op.name, run)
-
-    def wrap_backward(self, node, run):
-        return self._during(f"∂{node.op.name}", run)
-
-    def _during(self, name, run):
-        def named(*arguments, **keywords):
-            outer, self.operation = self.operation, name
-            try:
-                return run(*arguments, **keywords)
-            finally:
-                self.operation = outer
-
-        return named
-
-    def where(self):
-        """Recorded nodes need no place in the user's code."""
-
-    def note_problem(self, what):
-        if self.problem is None:
-            name, line = _users_call()
-            self.problem = f"{what or name} at {line}"
-
     def program(self) -> Program:
         notes = [self._notes[id(call)] for call in self.calls]
         return Program(self.calls, notes, self.arena, self._peak)
@@ -262,11 +234,3 @@ def _view(result, source):
     view = np.ndarray.__new__(Traced, result.shape, result.dtype, block, offset, result.strides)
     view.flags.writeable = result.flags.writeable
     return view
-
-
-def _users_call() -> tuple[str, str]:
-    """What the user's code calls, and where."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith(_PACKAGE):
-        name, frame = frame.f_code.co_name, frame.f_back
-    return f"{name.strip('_')}()", f"{frame.f_code.co_filename}:{frame.f_lineno}"
