@@ -17,7 +17,7 @@ from .sums import sum_over
 
 __all__ = [
     "apply_to_many", "conv2d", "conv2d_gradients", "conv2d_input_grad", "conv2d_weight_grad",
-    "conv_transpose2d_gradients", "float32_precision", "linear_gradients", "matmul", "norm_and_factor",
-    "scale_all", "set_float32_precision", "standardize", "standardize_given",
+    "conv_transpose2d_gradients", "float32_precision", "linear_gradients", "matmul",
+    "norm_and_factor", "scale_all", "set_float32_precision", "standardize", "standardize_given",
     "standardize_gradient", "sum_over", "tensor_cores",
 ]  # fmt: skip
