@@ -407,7 +407,7 @@ class StrictModule(types.ModuleType):
 class _Card:
     """`cupy.cuda.Device`."""
 
-    attributes = {"MultiProcessorCount": 4}
+    attributes, compute_capability = {"MultiProcessorCount": 4}, "80"
 
     def __init__(self, index=0):
         self.id = index

@@ -82,7 +82,7 @@ def test_one_step_of_every_system(gpu, key, config, monkeypatch):
 @pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
 @every_system
 def test_a_step_never_waits_for_the_device(gpu, key, config, captured):
-    if key == "text2image" and not (captured and gpu == "cuda"):
+    if key == "text2image" and not captured:
         pytest.skip("an embedding looks at the words that it is given")
     system = system_on("cuda", key, config)
     if captured:
@@ -112,7 +112,7 @@ def test_waiting_would_be_noticed(gpu):
 def test_captured_steps_give_the_eager_bits(gpu, key, config):
     """Over some steps. Eager ones give their own bits again: nothing is left to chance."""
     there = config.get("given") != "quadrants"
-    given = batches(config["shape"], 12 if gpu == "cuda" else 6)
+    given = batches(config["shape"], 12 if gpu == "cuda" else 8)
     given = [on_device(batch) if there else batch for batch in given]
 
     def trained(captured):
@@ -121,7 +121,7 @@ def test_captured_steps_give_the_eager_bits(gpu, key, config):
             system.capture(tell=told.append)
         tg.manual_seed(2)
         made = [bits(system.step(dict(batch))) for batch in given]
-        if captured and gpu == "cuda":
+        if captured:
             assert not told and system.learn.programs, told or "it was never captured"
         return made, bits(system.state_dict()), tg.random_state()
 
