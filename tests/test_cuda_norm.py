@@ -144,6 +144,19 @@ def test_given_statistics(no_fallback, shape, slope):
     close(found, REFERENCE["standardize_given"](*double(x, weight, bias, mean, rstd), slope))
 
 
+@pytest.mark.parametrize("matrices", [1, 5])
+def test_running_statistics_move_in_place(monkeypatch, matrices):
+    before = [RNG.random(130).astype(np.float32) for _ in range(2)]
+    batch = [RNG.random((matrices, 130, 1, 1)).astype(np.float32) for _ in range(2)]
+    running, expected = [StrictArray(a.copy()) for a in before], [a.copy() for a in before]
+    portable.move_statistics(*expected, *batch, 0.1, 1.25)
+    monkeypatch.setattr(portable, "move_statistics", lambda *_: pytest.fail("a portable kernel"))
+    norm.move_statistics(*running, *(StrictArray(a) for a in batch), 0.1, 1.25)
+    for a, b, unmoved in zip(running, expected, before):
+        np.testing.assert_allclose(a.get(), b, rtol=1e-6)
+        assert abs(b - unmoved).max() > 0.01
+
+
 def test_vectors_and_signals(no_fallback):
     for shape, dims in (((9, 6), (0,)), ((4, 5, 8), (0, 2)), ((4, 5, 8), (2,))):
         x, _, weight, bias = case(shape)

@@ -49,7 +49,7 @@ CALLS = {
     "a copy": lambda xp, x, y: xp.copy(x),
     "ones": lambda xp, x, y: xp.ones_like(x),
     "part of the channels": lambda xp, x, y: xp.exp(x[:, 1:]),
-    "beside a repeated one": lambda xp, x, y: xp.add(xp.broadcast_to(y[:, :, :1, :1], x.shape), x),
+    "with a repeated one": lambda xp, x, y: xp.add(xp.broadcast_to(y[:1, :, :1, :1], x.shape), x),
 }  # fmt: skip
 
 

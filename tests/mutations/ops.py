@@ -81,8 +81,7 @@ SLIPS = [
     ),
     *slips(
         "ops/norm.py", table("norm"),
-        ("momentum inverted", "running.array *= 1 - momentum\n            running.array += momentum * batch", "running.array *= momentum\n            running.array += (1 - momentum) * batch", EQUATIONS + " -k 'batch_norm_over'"),
-        ("running variance biased", "unbiased = var * (count / (count - 1))", "unbiased = var", EQUATIONS + " -k 'batch_norm_over'"),
+        ("running variance biased", "momentum, count / (count - 1))", "momentum, 1.0)", EQUATIONS + " -k 'batch_norm_over'"),
         ("running variance with eps", "on_statistics(mean, var)", "on_statistics(mean, var + eps)", EQUATIONS + " -k 'batch_norm_over'"),
         ("recorded gradient lacks its last term", " - normal * (h * normal).mean(dims, keepdim=True))", ")", table("second_derivatives and norm")),
         ("recorded gradient by given statistics", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps)\n    normal", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps).detach()\n    normal", table("second_derivatives and norm")),

@@ -102,6 +102,16 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     return out, mean, var, rstd
 
 
+def move_statistics(running_mean, running_var, mean, var, momentum, unbiased):
+    """running ← (1 − momentum)·running + momentum·batch in place, for means and for variances; of
+    these `unbiased` times the batch's is the unbiased one. Of several per channel the mean counts.
+    """
+    for running, batch in ((running_mean, mean), (running_var, var * unbiased)):
+        batch = batch.reshape(-1, running.shape[0]).mean(0)
+        running *= 1 - momentum
+        running += momentum * batch
+
+
 def standardize_given(x, weight, bias, mean, rstd, slope=None):
     """y = γ(x − μ)/σ + β with μ and 1/σ given, or LeakyReLU(y) where a `slope` is given."""
     xp, (scale, shift) = array_module(x), scale_and_shift(x, weight, bias, mean, rstd)

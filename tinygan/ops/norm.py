@@ -139,11 +139,8 @@ def _moves(running_mean, running_var, momentum, count):
         return None
 
     def move(mean, var):
-        unbiased = var * (count / (count - 1))
-        for running, batch in ((running_mean, mean), (running_var, unbiased)):
-            batch = batch.reshape(-1, running.shape[0]).mean(0)
-            running.array *= 1 - momentum
-            running.array += momentum * batch
+        running = running_mean.array, running_var.array
+        kernels(mean).move_statistics(*running, mean, var, momentum, count / (count - 1))
 
     return move
 

@@ -55,20 +55,22 @@ class InOrder:
     def __getattr__(self, name):  # the `at` of `xp.add.at`
         return getattr(self.function, name)
 
-    def __call__(self, *operands, out=None, **keywords):
-        if out is not None:
-            keywords["out"] = out
-        order, arrays = None, (out, *operands)
-        for x in arrays:
-            if type(x) is self.array_type and not x.flags.c_contiguous:
-                order = _common_order([a for a in arrays if type(a) is self.array_type])
-                break
+    def __call__(self, *operands, **keywords):
+        array_type = self.array_type
+        for x in (*operands, *keywords.values()) if keywords else operands:
+            if type(x) is array_type and not x.flags.c_contiguous:
+                return self._in_order(operands, keywords)
+        return self.function(*operands, **keywords)
+
+    def _in_order(self, operands, keywords):
+        out = keywords.get("out")
+        arrays = [x for x in (out, *operands) if type(x) is self.array_type]
+        order = _common_order(arrays)
         if order is None:
             return self.function(*operands, **keywords)
-        turned = [_turned(x, order) if type(x) is self.array_type else x for x in arrays]
-        if out is not None:
-            keywords["out"] = turned[0]
-        result, back = self.function(*turned[1:], **keywords), _inverse(order)
+        turn = lambda x: _turned(x, order) if type(x) is self.array_type else x
+        keywords = {key: turn(value) for key, value in keywords.items()}
+        result, back = self.function(*map(turn, operands), **keywords), inverse(order)
         if out is not None:
             return out
         if isinstance(result, tuple):
@@ -99,7 +101,7 @@ def memory_order(strides):
 
 
 @lru_cache(4096)
-def _inverse(order):
+def inverse(order):
     return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 

@@ -14,22 +14,11 @@
 // thread down its rows, by halves across the threads of a block, and, in a second launch, across the
 // slabs. Every run gives the same bits.
 
-#ifndef VECTOR
-#define VECTOR 4
-#endif
+#include "pack.cuh"
 
 constexpr int THREADS = 256;      // of a block that walks over the matrix, in any shape
 constexpr int UNDER_WAY = 4;      // rows that a thread asks for at a time
 constexpr int FINISHERS = 512;    // threads of a block that puts slabs together
-
-// Neighbours in a row. The alignment makes one load or store of 16 bytes of it.
-struct alignas(4 * VECTOR) Pack {
-    float at[VECTOR];
-};
-
-__device__ inline Pack load(const float* from) { return *reinterpret_cast<const Pack*>(from); }
-
-__device__ inline void store(float* to, const Pack& pack) { *reinterpret_cast<Pack*>(to) = pack; }
 
 // This thread's first column.
 __device__ inline int own_column() { return (blockIdx.x * blockDim.x + threadIdx.x) * VECTOR; }

@@ -216,3 +216,24 @@ extern "C" __global__ void input_gradient(const float* __restrict__ g, const flo
             store(dx + place(row, rows, columns), result);
         });
 }
+
+// -- running statistics --------------------------------------------------------------------------------
+
+// running = (1 − momentum)·running + momentum·batch, for the means and for the variances, of which `unbiased` times
+// the batch's is the unbiased one. Over several matrices the mean of their statistics counts.
+extern "C" __global__ void move_statistics(float* __restrict__ running_mean,
+                                           float* __restrict__ running_var,
+                                           const float* __restrict__ mean,
+                                           const float* __restrict__ var, int matrices, int columns,
+                                           float momentum, float unbiased) {
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= columns) return;
+    float means = 0.f, vars = 0.f;
+    for (int i = 0; i < matrices; ++i) {
+        means += mean[size_t(i) * columns + column];
+        vars += var[size_t(i) * columns + column];
+    }
+    float rest = 1.f - momentum;
+    running_mean[column] = running_mean[column] * rest + momentum * (means / matrices);
+    running_var[column] = running_var[column] * rest + momentum * (vars / matrices * unbiased);
+}

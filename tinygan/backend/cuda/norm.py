@@ -9,7 +9,9 @@ import numpy as np
 from .. import portable
 from ..device import array_module
 from .columns import channels_last, channels_second, walk_over
+from .compiled import kernel
 
+_SIDE_BY_SIDE = 128  # threads of a block with a channel each
 _float = np.float32  # a float of Python's would be passed as a double
 
 
@@ -29,6 +31,17 @@ def standardize(x, weight, bias, dims, eps, slope=None):
     out = _normalised(walk, last, weight, bias, mean, rstd, slope)
     shape = mean.shape + (1,) * (x.ndim - 2)
     return out, *(a.reshape(shape) for a in (mean, var, rstd))
+
+
+def move_statistics(running_mean, running_var, mean, var, momentum, unbiased):
+    """As `portable.move_statistics`."""
+    arrays = (running_mean, running_var, mean, var)
+    if any(a.dtype != np.float32 or not a.flags.c_contiguous for a in arrays):
+        return portable.move_statistics(*arrays, momentum, unbiased)
+    channels = running_mean.size
+    numbers = (mean.size // channels, channels, _float(momentum), _float(unbiased))
+    grid = (-(-channels // _SIDE_BY_SIDE),)
+    kernel("norm.cu", "move_statistics", VECTOR=4)(grid, (_SIDE_BY_SIDE,), (*arrays, *numbers))
 
 
 def standardize_given(x, weight, bias, mean, rstd, slope=None):
@@ -104,4 +117,4 @@ VARIANTS = [
         (_BACKWARD, {"MASKED": 1}),
     )
     for name in names
-]
+] + [("norm.cu", "move_statistics", {"VECTOR": 4})]
