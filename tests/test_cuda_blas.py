@@ -67,12 +67,12 @@ def emulated(monkeypatch):
     return found
 
 
-def layouts(shape, rng, dtype):
-    """An array of this shape in many orders of memory."""
+def layouts(shape, rng, dtype, put=lambda a: a.view(Array), broadcast=XP.broadcast_to):
+    """An array of this shape in many orders of memory. Whole numbers: products are exact."""
     *stack, rows, columns = shape
 
     def fresh(*size):
-        return rng.integers(-4, 5, size).astype(dtype).view(Array)
+        return put(rng.integers(-4, 5, size).astype(dtype))
 
     yield fresh(*shape)
     yield fresh(*stack, columns, rows).swapaxes(-1, -2)
@@ -81,9 +81,9 @@ def layouts(shape, rng, dtype):
     yield fresh(*stack, 2 * rows, columns)[..., ::2, :]
     yield fresh(*stack, rows, 2 * columns)[..., ::2]
     yield fresh(*shape)[..., ::-1, :]
-    yield np.broadcast_to(fresh(*stack, 1, columns), shape, subok=True)
+    yield broadcast(fresh(*stack, 1, columns), shape)
     if stack:
-        yield np.broadcast_to(fresh(rows, columns), shape, subok=True)
+        yield broadcast(fresh(rows, columns), shape)
         yield fresh(rows, *stack, columns).transpose(*range(1, len(stack) + 1), 0, -1)
 
 
@@ -217,3 +217,47 @@ def test_how_exact(monkeypatch):
     assert not precision.tensor_cores() and cublas._compute("float32") == 68
     with pytest.raises(ValueError, match="'tf32' or 'exact'"):
         precision.set_float32_precision("high")
+
+
+# -- on a GPU --------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("sizes", [*MATRICES, (128, 96, 64)])
+@pytest.mark.parametrize("stack", [(), (2,), (2, 3)])
+def test_products_of_any_layout_on_the_gpu(sizes, stack, dtype):
+    """As they are, and from a CUDA graph that holds all of them."""
+    cupy, rng, (m, k, n) = import_module("cupy"), np.random.default_rng(0), sizes
+    given = [rng, dtype, cupy.asarray, cupy.broadcast_to]
+    pairs = list(
+        itertools.product(layouts((*stack, m, k), *given), layouts((*stack, k, n), *given))
+    )
+    expected = [x.get().astype(np.float64) @ y.get().astype(np.float64) for x, y in pairs]
+    for (x, y), wanted in zip(pairs, expected):
+        result = blas.matmul(x, y)
+        assert result.dtype == dtype and np.array_equal(result.get(), wanted.astype(dtype))
+    stream = cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.get_current_stream().synchronize()
+    with stream:
+        stream.begin_capture()
+        results = [blas.matmul(x, y) for x, y in pairs]
+        graph = stream.end_capture()
+        for result in results:
+            result.fill(-1)
+        graph.launch()
+        stream.synchronize()
+    for result, wanted in zip(results, expected):
+        assert np.array_equal(result.get(), wanted.astype(dtype))
+
+
+@pytest.mark.gpu
+def test_how_exact_on_the_gpu(monkeypatch):
+    cupy = import_module("cupy")
+    x, y = (cupy.asarray(np.random.default_rng(i).standard_normal((512, 512))) for i in (0, 1))
+    error = {}
+    for way in ("tf32", "exact"):
+        monkeypatch.setattr(precision, "_chosen", way)
+        z = blas.matmul(x.astype(np.float32), y.astype(np.float32))
+        error[way] = float(abs(z - x @ y).max())
+    assert error["exact"] < 1e-4 < error["tf32"] < 0.2

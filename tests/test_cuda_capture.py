@@ -16,10 +16,12 @@ import tinygan.nn.functional as F
 from tests import strict_device
 from tests.strict_device import Graph, waits
 from tests.test_capture import SETTINGS, batches, bits, refuse
-from tinygan import nn, optim
-from tinygan.backend.cuda.recorder import Recorder
+from tinygan import data, nn, optim, train
+from tinygan.backend.cuda.recorder import Recorder, nodes_of
 from tinygan.models import build
+from tinygan.train import callbacks
 from tinygan.train.checkpoint import clone
+from tinygan.train.doctor import Doctor
 
 
 @pytest.fixture
@@ -215,21 +217,21 @@ def told_of(function, *arguments):
     return line
 
 
-@pytest.mark.parametrize(
-    ("function", "operation"),
-    [
-        (lambda x: x * float(x.sum()), "float()"),
-        (lambda x: x + x.sum().item(), "item()"),
-        (lambda x: -x if x.sum() > 0 else x, "bool()"),
-        (lambda x: x * tg.tensor(x.numpy().max(), device="cuda"), "numpy()"),
-        (lambda x: [x.tolist(), x][1], "tolist()"),
-        (lambda x: x[x > 0].sum(), "getitem"),
-        (lambda x: x * float(x.array.max()), "read()"),
-        (lambda x: x + tg.tensor([1.0, 2.0, 3.0], device="cuda"), "host's memory"),
-        (lambda x: x + tg.tensor(np.float32(3), device="cuda"), "host's memory"),
-        (lambda x: x + tg.Tensor(import_module("cupy").array([1.0, 2.0])[:1]), "host's memory"),
-    ],
-)
+LEAVING = [
+    (lambda x: x * float(x.sum()), "float()"),
+    (lambda x: x + x.sum().item(), "item()"),
+    (lambda x: -x if x.sum() > 0 else x, "bool()"),
+    (lambda x: x * tg.tensor(x.numpy().max(), device="cuda"), "numpy()"),
+    (lambda x: [x.tolist(), x][1], "tolist()"),
+    (lambda x: x[x > 0].sum(), "getitem"),
+    (lambda x: x * float(x.array.max()), "read()"),
+    (lambda x: x + tg.tensor([1.0, 2.0, 3.0], device="cuda"), "host's memory"),
+    (lambda x: x + tg.tensor(np.float32(3), device="cuda"), "host's memory"),
+    (lambda x: x + tg.Tensor(import_module("cupy").array([1.0, 2.0])[:1]), "host's memory"),
+]
+
+
+@pytest.mark.parametrize(("function", "operation"), LEAVING)
 def test_what_a_capture_cannot_hold_is_named_with_the_users_line(strict, function, operation):
     line = told_of(function, tg.tensor([1.0, 2.0, -1.0], device="cuda"))
     _, number = inspect.getsourcelines(function)
@@ -317,3 +319,82 @@ def test_a_part_that_is_lost_from_a_program_is_noticed(strict, part, monkeypatch
     monkeypatch.setattr(Recorder, "program", shortened)
     pair.both(12)
     assert pair.captured.programs == 0 and "a replay" in said[0]
+
+
+# -- training --------------------------------------------------------------------------------------
+
+
+def test_a_training_reads_its_losses_when_it_logs_them(strict, tmp_path):
+    """All of them at once; and what the doctor asks for, at once, too."""
+
+    class Watch(train.Callback):
+        read: list = []
+
+        def after_step(self, run):
+            self.read.append(len(waits))
+            waits.clear()
+
+    system = fresh("gan", {"shape": (2,), "width": 8}, captured=False)
+    loader = data.Loader(data.open("ring", n=200), 16)
+    losses, watch = callbacks.Losses(5, Doctor(), healthy_every=10_000), Watch()
+    trainer = train.Trainer(
+        system, loader, train.RunFolder(tmp_path / "run").prepare(), 14, [losses, watch], ema=0.9,
+        schedule="cosine",
+    )  # fmt: skip
+    waits.clear()
+    trainer.run()
+    steady = watch.read[4:]  # by then it is captured
+    logged = [n for i, n in enumerate(steady, 5) if i % 5 == 0]
+    assert logged == [2, 2], "losses in one read, norms of gradients in another"
+    assert not any(n for i, n in enumerate(steady[:-1], 5) if i % 5), watch.read
+
+
+# -- on a GPU --------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_a_captured_step_gives_the_eager_bits_whatever_the_rate():
+    pair = Pair()
+    for lr in (1e-2, 0.5, 1e-3):
+        for descent in pair.optimizers:
+            descent.param_groups[0]["lr"] = lr
+        pair.both(5)
+    pair.both(4, n=5)
+    assert pair.captured.programs == 2, pair.captured.problem
+    graphs = [part for part in pair.program.parts if hasattr(part, "launch")]
+    assert len(graphs) == 1 and nodes_of(graphs[0]) > 10
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("forgetting", ["to None", "to zeros", "never"])
+def test_on_the_gpu_gradients_from_before_the_call(forgetting):
+    test_gradients_from_before_the_call(None, forgetting)
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_random_numbers_after_another_seed():
+    test_random_numbers_after_another_seed(None)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("function", "operation"), LEAVING)
+def test_on_the_gpu_what_a_capture_cannot_hold_is_named(function, operation):
+    """And the device goes on as if nothing had been."""
+    x = tg.tensor([1.0, 2.0, -1.0], device="cuda")
+    operation = "at" if operation == "read()" else operation  # has another name there
+    assert operation in told_of(function, x)
+    assert bits(x * 2) == bits(x + x)
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_memory_is_steady_over_500_replays():
+    pair, pool = Pair(), import_module("cupy").get_default_memory_pool()
+    pair.both(5)
+    x, y = tg.ones(8, 6, device="cuda"), tg.ones(8, 1, device="cuda")
+    pair.captured(x, y)
+    held = []
+    for _ in range(2):
+        for _ in range(250):
+            pair.captured(x, y)
+        held.append((pool.total_bytes(), pair.program.pool.total_bytes()))
+    assert held[0] == held[1]

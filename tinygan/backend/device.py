@@ -187,6 +187,16 @@ def to_numpy(array) -> np.ndarray:
     return array if type(array) is np.ndarray else array.get()
 
 
+def numbers(values) -> list[float]:
+    """Python's numbers of arrays of one number each. For those on a GPU the host waits once."""
+    there = [v for v in values if on_device(v)]
+    read = iter(())
+    if there:
+        xp = array_module(there[0])
+        read = iter(xp.stack([v.astype(np.float64) for v in there]).get().tolist())
+    return [next(read) if on_device(v) else float(v) for v in values]
+
+
 def synchronize(array) -> None:
     """Wait until the device has computed the array; on the CPU it has already."""
     if type(array) is not np.ndarray and is_array(array):

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..autograd import Tensor
+from ..backend.device import numbers
 from . import pictures
 from .doctor import Doctor, gradient_norms
 from .loop import Callback
@@ -49,15 +50,20 @@ class Losses(Callback):
 
     def _take_means(self):
         values = {}
-        for losses in self.pending:
+        for losses in self._read():
             for name, loss in losses.items():
-                values.setdefault(name, []).append(float(loss))
+                values.setdefault(name, []).append(loss)
         self.pending = []
         return {name: math.fsum(v) / len(v) for name, v in values.items()}
 
+    def _read(self):
+        """The pending losses as numbers. Until now they stayed where they were computed."""
+        losses = [value for each in self.pending for value in each.values()]
+        read = iter(numbers([v.array if isinstance(v, Tensor) else v for v in losses]))
+        return [{name: next(read) for name in each} for each in self.pending]
+
     def state(self):
-        pending = [{name: float(v) for name, v in losses.items()} for losses in self.pending]
-        return {"pending": pending, "means": self.means, "doctor": self.doctor.state()}
+        return {"pending": self._read(), "means": self.means, "doctor": self.doctor.state()}
 
     def restore(self, state):
         self.pending, self.means = list(state["pending"]), dict(state["means"])

@@ -10,7 +10,7 @@ from collections import deque
 import numpy as np
 
 from ..autograd import AnomalyError, detect_anomaly
-from ..backend.device import array_module
+from ..backend.device import array_module, numbers
 
 ADVICE = {
     "saturation": "{who} has all but won (its loss stays near {value:.3g}), so the other side "
@@ -136,24 +136,25 @@ def _distances(x):
 
 def gradient_norms(modules: dict) -> dict[str, float]:
     """The norm of each network's present gradient, those without one left out."""
-    norms = {}
+    squares = {}
     for name, module in modules.items():
         arrays = [p.grad.array for p in module.parameters() if p.grad is not None]
         if arrays:
             xp = array_module(arrays[0])
             flat = [a.ravel(order="K") for a in arrays]
-            norms[name] = math.sqrt(float(sum(xp.dot(a, a) for a in flat)))
-    return norms
+            squares[name] = sum(xp.dot(a, a) for a in flat)
+    return dict(zip(squares, map(math.sqrt, numbers(squares.values()))))
 
 
 def not_finite(modules: dict) -> str | None:
     """The name of the first parameter or buffer that holds NaN or infinity, or None."""
+    finite = {}
     for name, module in modules.items():
         for key, tensor in module.state_dict().items():
-            array = tensor.array
-            if array.dtype.kind == "f" and not bool(array_module(array).isfinite(array).all()):
-                return f"{name}.{key}"
-    return None
+            if tensor.array.dtype.kind == "f":
+                xp = array_module(tensor.array)
+                finite[f"{name}.{key}"] = xp.isfinite(tensor.array).all()
+    return next((key for key, is_so in zip(finite, numbers(finite.values())) if not is_so), None)
 
 
 def diagnose(step, upto: int) -> str:
