@@ -46,6 +46,8 @@ CALLS = {
     "limits": lambda xp, x, y: xp.clip(x, -0.5, 0.5),
     "into an array": lambda xp, x, y: xp.multiply(x, y, out=xp.empty_like(x)),
     "two results": lambda xp, x, y: xp.divmod(x, xp.square(y))[1],
+    "joined": lambda xp, x, y: xp.concatenate([x, y], axis=1),
+    "joined, counted from the end": lambda xp, x, y: xp.concatenate((y, x, y), axis=-2),
     "a copy": lambda xp, x, y: xp.copy(x),
     "ones": lambda xp, x, y: xp.ones_like(x),
     "part of the channels": lambda xp, x, y: xp.exp(x[:, 1:]),

@@ -38,6 +38,8 @@ class Arrays:
             value = InOrder(value, self.cupy.ndarray)
         elif name in _REDUCTIONS:
             value = Reduction(value)
+        elif name == "concatenate":
+            value = Joining(value)
         setattr(self, name, value)
         return value
 
@@ -89,6 +91,21 @@ class Reduction:
         if every and not x.flags.c_contiguous and (order := memory_order(x.strides)):
             x = x.transpose(order)
         return self.function(x, axis=axis, **keywords)
+
+
+class Joining:
+    """The joining of arrays along an axis: the whole lies as the first one that is not in C order."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, arrays, axis=0):
+        order = _common_order(arrays)
+        if order is None:
+            return self.function(arrays, axis=axis)
+        place = order.index(axis % len(order))
+        whole = self.function([x.transpose(order) for x in arrays], axis=place)
+        return whole.transpose(inverse(order))
 
 
 @lru_cache(4096)
