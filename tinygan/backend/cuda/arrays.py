@@ -94,7 +94,7 @@ class Reduction:
 
 
 class Joining:
-    """The joining of arrays along an axis: the whole lies as the first one that is not in C order."""
+    """Arrays joined along an axis; the whole lies as the first one that is not in C order."""
 
     def __init__(self, function):
         self.function = function
