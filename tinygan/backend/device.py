@@ -183,6 +183,16 @@ def to_device(array, where: Device):
         return cupy.ascontiguousarray(moved.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
+def sent(array, where: Device):
+    """As `to_device`, of a batch: to a GPU it goes beside the computation (`cuda/staging.py`)."""
+    if where.type == "cpu" or type(array) is not np.ndarray or not array.ndim:
+        return to_device(array, where)
+    import_module("tinygan.backend.recording").changing("a copy from the host's memory")
+    with import_module("cupy").cuda.Device(where.index):
+        staging = import_module("tinygan.backend.cuda.staging").staging(where.index)
+        return staging.send(array)
+
+
 def to_numpy(array) -> np.ndarray:
     return array if type(array) is np.ndarray else array.get()
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from .. import ops
 from ..autograd import Tensor, no_grad
+from ..autograd.tensor import as_array
 from ..backend import stream
+from ..backend.device import sent
 from ..backend.recording import changing
 from ..capturing import capture
 from ..nn import Module
@@ -110,7 +112,10 @@ class System:
 
     def tensor(self, array) -> Tensor:
         """An array of a batch as a tensor, where the networks are."""
-        tensor = ops.tensor(array, device=self.device)
+        if self.device.type == "cpu":
+            tensor = ops.tensor(array)
+        else:
+            tensor = Tensor(sent(as_array(array), self.device))
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def noise(self, n: int, purpose: str = "noise") -> Tensor:
