@@ -44,6 +44,15 @@ def test_what_somebody_holds_is_not_written_over(there):
     assert [float(a[0, 0]) for a in views] == list(range(8, 16))
 
 
+def test_images_come_with_their_channels_last(there):
+    for shape in ((2, 3, 4, 5), (2, 1, 4, 5)):
+        array = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        moved = [sent(array + i, there) for i in range(6)]
+        for i, image in enumerate(moved):
+            assert (to_numpy(image) == array + i).all()
+            assert image.transpose(0, 2, 3, 1).flags.c_contiguous
+
+
 def test_a_place_waits_for_all_work_that_was_asked_for_before_it_was_free(there, monkeypatch):
     """Not for what is asked for after that: so a copy runs beside the last step."""
     order, event = [], staging._event

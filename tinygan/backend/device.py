@@ -177,10 +177,13 @@ def to_device(array, where: Device):
         import_module("tinygan.backend.recording").changing("a copy from the host's memory")
     cupy = import_module("cupy")
     with cupy.cuda.Device(where.index):
-        moved = cupy.array(array)
-        if moved.ndim != 4 or moved.dtype.kind != "f":
-            return moved
-        return cupy.ascontiguousarray(moved.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        return _channels_last(cupy, cupy.array(array))
+
+
+def _channels_last(cupy, array):
+    if array.ndim != 4 or array.dtype.kind != "f":
+        return array
+    return cupy.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
 def sent(array, where: Device):
@@ -188,9 +191,10 @@ def sent(array, where: Device):
     if where.type == "cpu" or type(array) is not np.ndarray or not array.ndim:
         return to_device(array, where)
     import_module("tinygan.backend.recording").changing("a copy from the host's memory")
-    with import_module("cupy").cuda.Device(where.index):
+    cupy = import_module("cupy")
+    with cupy.cuda.Device(where.index):
         staging = import_module("tinygan.backend.cuda.staging").staging(where.index)
-        return staging.send(array)
+        return _channels_last(cupy, staging.send(array))
 
 
 def to_numpy(array) -> np.ndarray:
