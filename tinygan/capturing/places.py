@@ -26,7 +26,8 @@ def place_for(arrays, tensors):
     sides = {on_device(array) for array in arrays}
     if len(sides) > 1 or (sides == {False} and any(t.requires_grad for t in _there(tensors))):
         return None
-    return Gpu() if True in sides or (not sides and any(_there(tensors))) else Cpu()
+    there = True in sides or (not sides and any(True for _ in _there(tensors)))
+    return Gpu() if there else Cpu()
 
 
 def _there(tensors):

@@ -60,11 +60,16 @@ _PIXELS = [  # where the rows of the result are pixels: FORWARD, INPUT_GRADIENT
     Tile(128, 128, 2, 2),
 ]
 _LARGE_PIXELS = [
-    Tile(128, 128, 8, 1, 4, 1, 1.4, _HOPPER),
-    Tile(256, 128, 8, 1, 4, 1, 1.6, _HOPPER),
-    Tile(128, 256, 8, 1, 4, 1, 1.6, _HOPPER),
+    Tile(128, 128, 8, 1, 4, 1, 1.45, _HOPPER),
+    Tile(256, 128, 8, 1, 4, 1, 1.42, _HOPPER),
+    Tile(128, 256, 8, 1, 4, 1, 1.55, _HOPPER),
 ]
-_FILTERS = [Tile(32, 128, 1, 4, speed=0.6), Tile(64, 128, 1, 4, speed=0.85), Tile(128, 128, 2, 2)]
+_FILTERS = [  # where they are filters: WEIGHT_GRADIENT
+    Tile(32, 128, 1, 4, speed=0.6),
+    Tile(64, 128, 1, 4, speed=0.75),
+    Tile(128, 64, 2, 2, blocks=3, speed=0.95),
+    Tile(128, 128, 2, 2, speed=0.95),
+]
 
 
 VARIANTS = [
@@ -273,7 +278,10 @@ def _arranged(tile, kind, filters, on_device, taps, rows, numbers):
     return out
 
 
-_ADDING = 4  # chunks that a block multiplies in the time that its part of a sum takes to be added
+# Of an H100, in microseconds: how a multiprocessor multiplies at speed 1, and how long it takes to
+# add up the parts of sums.
+_PRODUCTS, _LAUNCH, _NUMBERS = 1.04e6 / 2, 3.0, 6e5
+_MOST_PARTS = 128
 
 
 @cache
@@ -286,10 +294,12 @@ def _plan(kind, size, length, classes, exact, hopper):
     for tile in tiles:
         blocks = -(-size[0] // tile.m) * -(-size[1] // tile.n) * classes
         room = tile.blocks * multiprocessors()
-        for splits in range(1, max(2, min(chunks, 2 * room // blocks + 2))):
+        chunk = tile.m * tile.n * 32 * tile.blocks / tile.speed / _PRODUCTS
+        for splits in range(1, max(2, min(chunks, 2 * room // blocks + 2, _MOST_PARTS))):
             rounds = -(-blocks * splits // room)
-            work = tile.m * tile.n * tile.blocks / tile.speed
-            plans.append((rounds * work * (chunks / splits + _ADDING * (splits > 1)), tile, splits))
+            adding = _LAUNCH + size[0] * size[1] * classes * (splits + 1) / _NUMBERS
+            time = rounds * chunk * (chunks / splits + 2) + (splits > 1) * adding
+            plans.append((time, tile, splits))
     return min(plans)[1:]
 
 
