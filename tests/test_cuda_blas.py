@@ -125,6 +125,24 @@ def test_transposed_operands_are_not_copied(emulated, monkeypatch):
     assert np.array_equal(db, np.full(5, 8.0))
 
 
+EQUATIONS = [
+    "ij,jk->ik", "ij,kj->ik", "bij,bjk->bik", "bhqd,bhkd->bhqk", "ij,ij->", "ij,ij->ij", "i,j->ij",
+    "i,i->", "ijk,j->k", "ij,kl->jl", "ai,oij,aj->ao", "ij,jk,kl,lm->im", "bij,kj->bki", "ij,jk->",
+    "abc,cd,d->ba",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_contractions(emulated, equation):
+    rng, size = np.random.default_rng(0), dict(zip("abcdhijklmoqk", range(2, 15)))
+    left, _, result = equation.partition("->")
+    terms = left.split(",")
+    operands = [rng.integers(-3, 4, [size[c] for c in t]).astype(np.float64) for t in terms]
+    found = blas.contract([x.view(Array) for x in operands], terms, result)
+    assert np.array_equal(found, np.einsum(equation, *operands))
+    assert emulated.calls == len(terms) - 1
+
+
 def test_types(emulated):
     one = {t: np.ones((2, 2), t).view(Array) for t in ("float16", "float32", "float64", "int64")}
     assert blas.matmul(one["float16"], one["float32"]).dtype == np.float32

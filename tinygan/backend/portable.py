@@ -35,6 +35,12 @@ def matmul(x, y):
     return x @ y
 
 
+def contract(operands, terms, result):
+    """Einstein's sum: each operand has the indices of its term, the result those of `result`."""
+    xp = array_module(operands[0])
+    return xp.einsum(f"{','.join(terms)}->{result}", *operands, optimize=True)
+
+
 def linear_gradients(x, weight, g):
     """The gradients of x, weight and bias of y = x Wᵀ + b."""
     return g @ weight, g.T @ x, g.sum(axis=0)

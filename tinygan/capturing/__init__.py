@@ -20,6 +20,11 @@ made for certain shapes of the arguments, for modules in training or in evaluati
 that are frozen or not, and for the numbers that the function finds in its own variables. When one
 of these is another than it was, the function is recorded again.
 
+On a GPU the program is CUDA graphs, and calls between them (`backend/cuda/recorder.py`). Nothing is
+computed while a step leaves its launches in a graph. So the call that is recorded, the third there,
+is checked at once: the function runs twice in it, for the graph and to be compared. All that a
+step is to do to Python's world it should leave to its caller.
+
 What comes back are copies; `.grad` holds the program's own memory, which the next call overwrites.
 """
 

@@ -112,7 +112,7 @@ def _einsum_gradient(g, i, operands, shapes, terms, result):
 
 
 def _contract(xp, *operands, terms, result):
-    out = xp.einsum(f"{','.join(terms)}->{result}", *operands, optimize=True)
+    out = kernels(operands[0]).contract(operands, terms, result)
     # For one operand NumPy may give a view, whose memory nobody would know to be shared.
     return out.copy() if len(operands) == 1 and out.base is not None else out
 

@@ -48,6 +48,44 @@ def linear_gradients(x, weight, g):
     return matmul(g, weight), matmul(g.T, x), g.sum(axis=0)
 
 
+def contract(operands, terms, result):
+    """Einstein's sum over operands with the indices `terms`, in products of stacks of matrices."""
+    sizes = {(c, n) for term, x in zip(terms, operands) for c, n in zip(term, x.shape)}
+    if len(operands) < 2 or len(dict(sizes)) < len(sizes):  # some broadcast
+        return portable.contract(operands, terms, result)
+    x, term = operands[0], terms[0]
+    for i in range(1, len(operands)):
+        x, term = _pair(x, term, operands[i], terms[i], {*result, *"".join(terms[i + 1 :])})
+    return x.transpose([term.index(c) for c in result])
+
+
+def _pair(x, left, y, right, wanted):
+    """Two operands as one, and its indices: all that are wanted later on."""
+    x, left = _without(x, left, {*right} | wanted)
+    y, right = _without(y, right, {*left} | wanted)
+    both = [c for c in left if c in right]
+    stack, inner = [c for c in both if c in wanted], [c for c in both if c not in wanted]
+    rows, columns = ([c for c in t if c not in both] for t in (left, right))
+    size = dict(zip((*left, *right), (*x.shape, *y.shape)))
+    product = matmul(
+        _grouped(x, left, size, stack, rows, inner), _grouped(y, right, size, stack, inner, columns)
+    )
+    term = [*stack, *rows, *columns]
+    return product.reshape([size[c] for c in term]), "".join(term)
+
+
+def _without(x, term, kept):
+    """The sum over the indices that nobody needs."""
+    axes = tuple(i for i, c in enumerate(term) if c not in kept)
+    return (x.sum(axis=axes), "".join(c for c in term if c in kept)) if axes else (x, term)
+
+
+def _grouped(x, term, size, *groups):
+    """A stack of matrices: axes in the order of three groups of indices, each made one."""
+    order = [term.index(c) for group in groups for c in group]
+    return x.transpose(order).reshape([prod(size[c] for c in group) for group in groups])
+
+
 def _found(x):
     """Is there a cuBLAS for this array, which lies on a device?"""
     return hasattr(x, "data") and hasattr(x.data, "ptr") and library() is not None
