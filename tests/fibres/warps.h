@@ -84,11 +84,19 @@ void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place pla
 float* aligned_to_1024(float* shared) {
     return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(shared) + 1023) & ~uintptr_t(1023));
 }
+// A word counts its pieces. What is copied is there at once for the copying thread, which is no error.
+void arrivals_begin(unsigned long long* word) { *word = 0; }
+void copy_bulk(void* to, const void* from, int bytes, unsigned long long* word) {
+    memcpy(to, from, bytes), ++*word;
+}
+void arrivals_wait(unsigned long long* word, int parity, Place place = HERE) {
+    while ((*word & 1) == static_cast<unsigned>(parity)) fibres::wait(fibres::ready, 0, place);
+}
+
 void group_begin() {}
 void group_commit() {}
 template <int batches>
 void group_wait() {}
-void shared_for_group() {}
 int place_for_group(int i, int k);
 
 void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step, Place place = HERE) {

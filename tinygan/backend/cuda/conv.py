@@ -254,7 +254,7 @@ def _launch(kind, size, length, classes, images, filters, gradients, out, taps, 
     more = ()
     if tile.file == _HOPPER:
         filters = _arranged(tile, kind, filters, on_device, taps, size[1], numbers)
-        more = (np.int32(filters.shape[-1]),)
+        more = (np.int32(filters.shape[2]),)
     run = kernel(tile.file, "convolve", **tile.macros(kind, exact))
     run.max_dynamic_shared_size_bytes = tile.shared
     arguments = (images, filters, gradients, parts, on_device, *more)
@@ -267,14 +267,16 @@ def _launch(kind, size, length, classes, images, filters, gradients, out, taps, 
         add((blocks,), (256,), (parts, out, np.int32(splits), np.int64(out.size)))
 
 
-def _arranged(tile, kind, filters, on_device, taps, rows, numbers):
-    """The filters as `conv_hopper.cu` multiplies by them: (classes, rows, k)."""
+def _arranged(tile, kind, filters, on_device, taps, outer, numbers):
+    """The filters as `conv_hopper.cu` multiplies by them: (classes, tiles, chunks, tile.n, 32)."""
     inner, inner_padded, all_taps, channels = numbers[7:11]
-    width = -(-max(of_class[0][3] for of_class in taps) * inner_padded // 32) * 32
-    out = array_module(filters).empty((len(taps), rows, width), filters.dtype)
-    sizes = map(np.int32, (rows, width, inner, inner_padded, all_taps, channels))
+    chunks = -(-max(of_class[0][3] for of_class in taps) * inner_padded // 32)
+    tiles = -(-outer // tile.n)
+    shape = (len(taps), tiles, chunks, tile.n, 32)
+    out = array_module(filters).empty(shape, filters.dtype)
+    sizes = map(np.int32, (outer, inner, inner_padded, all_taps, channels))
     run = kernel(tile.file, "arrange", **tile.macros(kind))
-    run((width // 32, -(-rows // 32), len(taps)), (32, 8), (filters, out, on_device, *sizes))
+    run((chunks, tiles * tile.n // 32, len(taps)), (32, 8), (filters, out, on_device, *sizes))
     return out
 
 

@@ -4,9 +4,10 @@
 // shared memory and goes on while the threads fetch what comes next. Twice as fast as `mma_tf32`, if
 // only the data comes: hence larger tiles, fewer bytes for each product.
 //
-// B, the filters, is put in order beforehand, once for all blocks (`arrange`): rows of k for each
-// column of D, rounded to the 10 bits of mantissa that the tensor cores see, and in the order of k in
-// which a thread of A holds its four neighbours.
+// B, the filters, is put in order beforehand, once for all blocks (`arrange`): tile by tile and chunk by
+// chunk as it is to lie in shared memory, rounded to the 10 bits of mantissa that the tensor cores see,
+// and in the order of k in which a thread of A holds its four neighbours. So a chunk of B is one piece
+// of memory, and one thread has it copied with one instruction.
 
 #include "gather.cuh"
 
@@ -16,19 +17,19 @@ constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;
 
 // -- filters in order --------------------------------------------------------------------------------
 
-// Row n of class `blockIdx.z` of the arranged filters: `width` numbers, zeros at its end. A block
-// arranges 32 rows × 32 numbers through shared memory, so that it reads and writes along rows.
-extern "C" __global__ void arrange(const float* filters, float* out, const int4* all_of_taps, int rows,
-                                   int width, int inner, int inner_padded, int all_taps, int filter_channels) {
+// A block arranges 32 columns of D × one chunk, through shared memory, so that it reads along rows.
+// `blockIdx.z` is the class. Beyond the last column there are zeros.
+extern "C" __global__ void arrange(const float* filters, float* out, const int4* all_of_taps, int outer,
+                                   int inner, int inner_padded, int all_taps, int filter_channels) {
     __shared__ float square[32][33];
     const int4* taps = all_of_taps + blockIdx.z * all_taps;
-    int n0 = blockIdx.y * 32, k0 = blockIdx.x * 32;
+    int n0 = blockIdx.y * 32, k0 = blockIdx.x * TILE_K;
     for (int line = threadIdx.y; line < 32; line += blockDim.y) {
         // The filters' channels run along n in an input gradient, and along k in a convolution.
         int n = n0 + (KIND == FORWARD ? line : threadIdx.x), k = k0 + (KIND == FORWARD ? threadIdx.x : line);
         int tap = k / inner_padded, c = k % inner_padded;
         float value = 0;
-        if (n < rows && tap < taps[0].w && c < inner) {
+        if (n < outer && tap < taps[0].w && c < inner) {
             int place = taps[tap].z;
             value = KIND == FORWARD ? filters[(n * all_taps + place) * filter_channels + c]
                                     : filters[(c * all_taps + place) * filter_channels + n];
@@ -36,42 +37,17 @@ extern "C" __global__ void arrange(const float* filters, float* out, const int4*
         square[n - n0][k - k0] = value;
     }
     __syncthreads();
+    int tiles = gridDim.y * 32 / TILE_N;
+    long long tile = (static_cast<long long>(blockIdx.z) * tiles + n0 / TILE_N) * gridDim.x + blockIdx.x;
     for (int line = threadIdx.y; line < 32; line += blockDim.y) {
         int at = threadIdx.x, p = at % 8, step = at / 8 % 2;
         // Of 16 numbers, thread r of A holds 4r … 4r + 3: two for either step, at places r and r + 4.
         int k = at / 16 * 16 + p % 4 * 4 + step * 2 + p / 4;
-        if (n0 + line < rows)
-            out[(static_cast<long long>(blockIdx.z) * rows + n0 + line) * width + k0 + at] =
-                rounded_to_tf32(square[line][k]);
+        out[tile * TILE_N * TILE_K + place_for_group(n0 % TILE_N + line, at)] = rounded_to_tf32(square[line][k]);
     }
 }
 
 // -- a tile ------------------------------------------------------------------------------------------
-
-// Chunks of B, rows n0 … of the arranged filters, in their order.
-struct Filters {
-    static constexpr int APART = THREADS / (TILE_K / 4), LINES = each(TILE_N * TILE_K / 4);
-    static_assert(APART % 8 == 0, "a thread's rows have one order in shared memory");
-    const float* from;
-    int n0, outer, width, to;
-
-    __device__ Filters(const float* arranged, int n0, int outer, int width, int first_chunk)
-        : n0(n0), outer(outer), width(width) {
-        int n = threadIdx.x / (TILE_K / 4), k = threadIdx.x % (TILE_K / 4) * 4;
-        from = arranged + (n0 + n) * width + first_chunk * TILE_K + k;
-        to = place_for_group(n, k);
-    }
-
-    __device__ void operator()(float* b) {
-#pragma unroll
-        for (int i = 0; i < LINES; ++i) {
-            int n = threadIdx.x / (TILE_K / 4) + i * APART;
-            if (TILE_N % APART == 0 || n < TILE_N)
-                copy_async_16(b + to + i * APART * TILE_K, from + i * APART * width, n0 + n < outer);
-        }
-        from += TILE_K;
-    }
-};
 
 // This thread's numbers of a chunk of A, for its warp's 16 rows of each product.
 __device__ inline void load(float (&a)[ROWS][TILE_K / 8][4], const float* tile, int row, int r) {
@@ -91,8 +67,9 @@ __device__ inline void load(float (&a)[ROWS][TILE_K / 8][4], const float* tile, 
 // A block computes one tile of D, or its part of the sums there. The grid is that of `conv.cu`.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 convolve(const float* images, const float* arranged, const float* gradients, float* out, const int4* taps,
-         int width_of_filters, MAP_ARGUMENTS) {
+         int chunks_of_filters, MAP_ARGUMENTS) {
     DYNAMIC_SHARED(float, room);
+    __shared__ unsigned long long arrived[STAGES];  // of a stage's filters
     float* shared = aligned_to_1024(room);
     Map map = {images, arranged, gradients, taps, MAP_NAMES};
     int of_class = blockIdx.z / splits, split = blockIdx.z % splits;
@@ -101,31 +78,40 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
     int first = static_cast<long long>(chunks) * split / splits;
     int last = static_cast<long long>(chunks) * (split + 1) / splits;
     Gather gather(map, m0, of_class, first);
-    arranged += static_cast<long long>(of_class) * outer * width_of_filters;
-    Filters filters(arranged, n0, outer, width_of_filters, first);
+    const float* filters = arranged + (static_cast<long long>(of_class) * gridDim.y + blockIdx.y) *
+                                          chunks_of_filters * TILE_N * TILE_K;
 
     int warp = threadIdx.x / 32, q = threadIdx.x % 32 / 4, r = threadIdx.x % 4;
     int row = warp / 4 * (TILE_M / GROUPS) + warp % 4 * 16 + q;
     float d[ROWS][COLUMNS][32] = {}, a[2][ROWS][TILE_K / 8][4];
 
+    if (threadIdx.x < STAGES) arrivals_begin(&arrived[threadIdx.x]);
+    __syncthreads();
     for (int stage = 0; stage < STAGES - 2; ++stage) {
         float* to = shared + stage * STAGE;
         if (first + stage < last) {
+            if (threadIdx.x == 0)
+                copy_bulk(to + TILE_M * TILE_K, filters + (first + stage) * TILE_N * TILE_K,
+                          TILE_N * TILE_K * 4, &arrived[stage]);
             gather(to);
-            filters(to + TILE_M * TILE_K);
         }
         copy_async_commit();
     }
-    int stage = 0;
+    int stage = 0, turns = 0;  // how often the stages were gone through
     for (int chunk = first; chunk < last; chunk += 2) {
 #pragma unroll
         for (int turn = 0; turn < 2; ++turn) {  // the products of the last chunk still read its `a`
             if (chunk + turn >= last) break;
-            copy_async_wait<STAGES - 3>();  // this chunk has arrived, for this thread
-            shared_for_group();             // and may be read by the tensor cores
+            copy_async_wait<STAGES - 3>();  // this chunk of A has arrived, for this thread
             __syncthreads();  // for all threads; and all are done with the products of two chunks before
             const float* here = shared + stage * STAGE;
+            int ahead = chunk + turn + STAGES - 2, next = (stage + STAGES - 2) % STAGES;
+            float* to = shared + next * STAGE;
+            if (ahead < last && threadIdx.x == 0)
+                copy_bulk(to + TILE_M * TILE_K, filters + ahead * TILE_N * TILE_K, TILE_N * TILE_K * 4,
+                          &arrived[next]);
             load(a[turn], here, row, r);
+            arrivals_wait(&arrived[stage], turns & 1);  // this chunk of B
             group_begin();
 #pragma unroll
             for (int k = 0; k < TILE_K / 8; ++k)
@@ -135,15 +121,10 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
                     for (int j = 0; j < COLUMNS; ++j)
                         group_multiply(d[i][j], a[turn][i][k], here + (TILE_M + 64 * j) * TILE_K, k);
             group_commit();
-            int ahead = chunk + turn + STAGES - 2;
-            if (ahead < last) {
-                float* to = shared + (stage + STAGES - 2) % STAGES * STAGE;
-                gather(to);
-                filters(to + TILE_M * TILE_K);
-            }
+            if (ahead < last) gather(to);
             copy_async_commit();
             group_wait<1>();  // the products of the chunk before
-            stage = stage + 1 == STAGES ? 0 : stage + 1;
+            if (++stage == STAGES) stage = 0, ++turns;
         }
     }
     group_wait<0>();

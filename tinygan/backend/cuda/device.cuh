@@ -56,6 +56,45 @@ __device__ inline void copy_async_wait() {
 #endif
 }
 
+// -- copies of large pieces by a machine of their own (Hopper) -----------------------------------------
+
+// One thread begins the copy of a piece, and all may wait for its arrival, which a word in shared memory
+// tells. Each word tells of one piece after another; `parity` is 0 for the first, 1 for the second, 0 ….
+
+__device__ inline void arrivals_begin(unsigned long long* word) {
+#if __CUDA_ARCH__ >= 900
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(word));
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address) : "memory");
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");  // for the machine to see
+#endif
+}
+
+// `bytes` is a multiple of 16, as are the addresses.
+__device__ inline void copy_bulk(void* shared, const void* global, int bytes, unsigned long long* word) {
+#if __CUDA_ARCH__ >= 900
+    unsigned to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(word));
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address), "r"(bytes) : "memory");
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
+        "l"(global), "r"(bytes), "r"(address)
+        : "memory");
+#endif
+}
+
+__device__ inline void arrivals_wait(unsigned long long* word, int parity) {
+#if __CUDA_ARCH__ >= 900
+    unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(word)), there;
+    do {
+        asm volatile(
+            "{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+            : "=r"(there)
+            : "r"(address), "r"(parity)
+            : "memory");
+    } while (!there);
+#endif
+}
+
 // -- products of small matrices by the tensor cores, one warp together --------------------------------
 
 // d (16×8) += a (16×8) · b (8×8) in TF32: float32 numbers of which the product sees 10 bits of
@@ -107,13 +146,6 @@ template <int batches>
 __device__ inline void group_wait() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(batches) : "memory");
-#endif
-}
-
-// Makes what this thread wrote to shared memory visible to the tensor cores, once a barrier has passed.
-__device__ inline void shared_for_group() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 
