@@ -46,6 +46,7 @@ unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return static_cast<unsigned __int128>(a) * b >> 64;
 }
+size_t __cvta_generic_to_shared(const void* x) { return reinterpret_cast<size_t>(x); }
 template <class T> T __ldg(const T* x) { return *x; }
 template <class T> T __ldcs(const T* x) { return *x; }
 template <class T> void __stcs(T* x, T value) { *x = value; }
