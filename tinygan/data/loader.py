@@ -53,6 +53,7 @@ class Loader:
         self._key = int((generator or stream("data")).integers(0, 2**62, ()))
         self._ahead = prefetch if dataset.lazy else 0
         self._pool = None
+        self.share = (0, 1)  # of each batch: which of how many equal ones
         self._start(0, 0)
 
     @property
@@ -142,7 +143,9 @@ class Loader:
         position += len(indices)
         full = position + (self.batch_size if self.drop_last else 1) > n
         self._planned = (epoch + 1, 0) if full else (epoch, position)
-        return indices, self._planned
+        which, of = self.share
+        own = slice(len(indices) * which // of, len(indices) * (which + 1) // of)
+        return indices[own], self._planned
 
     def _permutation(self, epoch):
         n = len(self.dataset)

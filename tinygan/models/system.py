@@ -34,6 +34,7 @@ class System:
     key: ClassVar[str]  # the name in configurations and of the folder of runs
     sampled: ClassVar[tuple[str, ...]] = ()  # the networks that make samples: EMA averages them
     asked_by: ClassVar[str | None] = None  # how one asks for a sample: "class", "code", "caption"
+    share: ClassVar[tuple[int, int]] = (0, 1)  # of each batch: which of how many processes' shares
     won_below: ClassVar[dict[str, float]] = {}  # a loss that low for long: one side has won
 
     def __init_subclass__(cls):
@@ -119,9 +120,15 @@ class System:
         return tensor.to(self.dtype) if tensor.is_floating_point() else tensor
 
     def noise(self, n: int, purpose: str = "noise") -> Tensor:
-        """z (n, latent) ~ N(0, 1), from the random stream of that purpose."""
-        shape = (n, self.latent)
-        return ops.randn(shape, dtype=self.dtype, device=self.device, generator=stream(purpose))
+        """z (n, latent) ~ N(0, 1), from the random stream of that purpose.
+
+        Processes that train together draw alike, each for all, and take their share.
+        """
+        which, of = self.share if purpose == "noise" else (0, 1)
+        z = ops.randn(
+            (n * of, self.latent), dtype=self.dtype, device=self.device, generator=stream(purpose)
+        )
+        return z if of == 1 else z[n * which : n * (which + 1)]
 
     def sample(self, z, c=None, chunk: int = 256) -> np.ndarray:
         """Samples for noise z (N, latent), or as many as a whole number says: (N, *shape).

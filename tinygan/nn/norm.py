@@ -77,6 +77,8 @@ class _WithStatistics(_Normalisation):
 
 
 class _BatchNorm(_WithStatistics):
+    group = None  # of processes whose batches it normalises as one (`tinygan.parallel`)
+
     def __init__(
         self,
         num_features,
@@ -102,6 +104,8 @@ class _BatchNorm(_WithStatistics):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         momentum = self._count_batch() if self.training and self.track_running_stats else 0.0
+        if use_batch and self.group is not None:
+            return self._over_all(x, momentum, slope)
         return ops.batch_norm(
             x,
             self.running_mean,
@@ -113,6 +117,25 @@ class _BatchNorm(_WithStatistics):
             self.eps,
             slope=slope,
         )
+
+    def _over_all(self, x, momentum, slope):
+        """With mean and variance of the equal shares of all processes in the group."""
+        dims, shape = (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+        mean = self.group.total(x.mean(dims, keepdims=True)) / self.group.size
+        y = x - mean
+        var = self.group.total((y * y).mean(dims, keepdims=True)) / self.group.size
+        if momentum:
+            n = x.numel() // x.shape[1] * self.group.size
+            with no_grad():
+                for running, now in ((self.running_mean, mean), (self.running_var, var)):
+                    value = now.reshape(-1) * (1 if now is mean else n / max(n - 1, 1))
+                    running += momentum * (value - running)
+        y = y / (var + self.eps).sqrt()
+        if self.weight is not None:
+            y = y * self.weight.reshape(shape)
+        if self.bias is not None:
+            y = y + self.bias.reshape(shape)
+        return y if slope is None else ops.leaky_relu(y, slope)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -17,8 +17,11 @@ class Optimizer:
     """Parameters, or groups of them `{"params": [...], "lr": ...}`, to be changed by `step()`.
 
     `param_groups` lists the groups with all their settings, which may be changed at any time.
-    `state[p]` holds what is kept for a parameter.
+    `state[p]` holds what is kept for a parameter. `before_step`, where there is one, is called with
+    the list of parameters when their gradients are there.
     """
+
+    before_step = None
 
     def __init__(self, params, defaults: dict):
         self.defaults, self.param_groups, self.state = defaults, [], {}
@@ -116,6 +119,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if self.before_step is not None:
+            self.before_step([p for group in self.param_groups for p in group["params"]])
         states, writer, together = self.state, self._writer, []
         for group in self.param_groups:
             for p in group["params"]:

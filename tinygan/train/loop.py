@@ -16,6 +16,7 @@ from tqdm import tqdm
 from .. import optim
 from ..backend import random_state, restore_random_state
 from ..models import System
+from ..parallel import ALONE
 from . import checkpoint
 from .doctor import Unhealthy, diagnose, not_finite
 from .folder import RunFolder
@@ -69,13 +70,13 @@ class Trainer:
     def __init__(
         self, system: System, loader, folder: RunFolder, steps: int, callbacks=(), *,
         ema: float = 0.0, schedule: str = "constant", keep: int = 3, about: dict | None = None,
-        captured: bool = True,
+        captured: bool = True, group=ALONE,
     ):  # fmt: skip
         self.system, self.loader, self.folder = system, loader, folder
         self.steps, self.callbacks, self.keep = steps, list(callbacks), keep
-        self.about = about or {}
+        self.about, self.group = about or {}, group
         self.step, self.losses, self.elapsed = 0, {}, 0.0
-        self.log, self.bar = MetricsLog(folder.metrics), None
+        self.log, self.bar = MetricsLog(folder.metrics) if folder else None, None
         sampled = {name: system.modules[name] for name in system.sampled} if ema else {}
         self.average = {name: optim.EMA(module, ema) for name, module in sampled.items()}
         self.schedules = schedules(system, schedule, steps)
@@ -93,7 +94,7 @@ class Trainer:
         """
         for optimizer in self.system.optimizers.values():
             optimizer.zero_grad()
-        self.losses = self.system.step(next(self.loader))
+        self.losses = self.group.mean(self.system.step(next(self.loader)))
         for average in self.average.values():
             average.update()
         for schedule in self.schedules.values():
@@ -122,22 +123,25 @@ class Trainer:
         from before that.
         """
         begun, before = time.monotonic(), self.elapsed
-        self.log.open()
+        if self.group.leads:
+            self.log.open()
         try:
             with Interrupt() as interrupt:
                 self._each("start")
                 if self.step == 0:
                     self.save()
-                while self.step < self.steps and not interrupt.asked:
+                while self.step < self.steps and not self.group.any(interrupt.asked):
                     self.learn()
                     self.elapsed = before + time.monotonic() - begun
                     self._each("after_step")
                 if self.step:
                     self.save()
                 self._each("finish")
-            return interrupt.exit_status if interrupt.asked else 0
+            stopped = self.step < self.steps  # perhaps because another process was asked to
+            return interrupt.exit_status if interrupt.asked else 143 if stopped else 0
         finally:
-            self.log.close()
+            if self.group.leads:
+                self.log.close()
             self.loader.close()
             if self.bar is not None:
                 self.bar.close()
@@ -181,6 +185,8 @@ class Trainer:
 
     def save(self) -> None:
         """A checkpoint of now; refuses to save weights that are not numbers."""
+        if not self.group.leads:
+            return
         self.mark_healthy()
         self.log.sync()
         checkpoint.write(self.folder, self.step, self.healthy, self.keep)
@@ -202,7 +208,10 @@ class Trainer:
         if self.healthy is None:
             raise Unhealthy(f"step {gone_wrong}: {what}, from the very beginning")
         self.restore(self.healthy)
-        where = diagnose(self.learn, gone_wrong)
+        if self.group.size > 1:  # the others wait elsewhere, and cannot repeat the steps
+            where = "where it began is only looked for in a run of one process"
+        else:
+            where = diagnose(self.learn, gone_wrong)
         at = min(self.step + 1, gone_wrong)
         self.restore(self.healthy)
         state = {**checkpoint.clone(self.state()), "log": self.healthy["log"]}

@@ -9,7 +9,7 @@ from .. import data
 
 CHANGEABLE = {
     "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
-    "score", "score_every", "tensorboard", "caption", "capture",
+    "score", "score_every", "tensorboard", "caption", "capture", "distributed",
 }  # fmt: skip
 _UNSET = object()
 
@@ -93,6 +93,17 @@ def _training(group):
         help="record a step once and replay it without Python, where that gives the same bits; "
         "off: run every step as it is written (default %(default)s)",
     )  # fmt: skip
+
+    group.add_argument(
+        "--distributed", action="store_true",
+        help="one of several processes that mpiexec starts: each trains on its share of every "
+        "batch; GPUs take one process each (pip install mpi4py)",
+    )  # fmt: skip
+    group.add_argument(
+        "--sync-batchnorm",
+        action="store_true",
+        help="BatchNorm over the whole batch, where each process has a share of it",
+    )
 
 
 def _run(group):

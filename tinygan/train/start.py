@@ -14,6 +14,7 @@ from ..backend import DeviceError, device, manual_seed
 from ..backend.cpu import get_num_threads, set_num_threads
 from ..data import DataError
 from ..models import System, build
+from ..parallel import ALONE, distribute, join
 from . import checkpoint, console, machine, resume
 from .callbacks import (
     Checkpoints,
@@ -44,6 +45,23 @@ def run(
     message and no traceback.
     """
     console.never_fail_to_print()
+    options, group = settings.values, ALONE
+    try:
+        if options.distributed:
+            group = join(device(options.device))
+            options.device = str(group.device)
+    except DeviceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    with group.together():
+        status = _reported(system, settings, study, suited, callbacks, config, group)
+        if status == 1:
+            group.end_all(status)
+    return status
+
+
+def _reported(system, settings, study, suited, callbacks, config, group):
+    """The exit status; what a user can mend is said in one line."""
     options, resumed = settings.values, None
     try:
         if options.resume:
@@ -52,7 +70,7 @@ def run(
         options.threads = options.threads or get_num_threads()
         set_num_threads(options.threads)
         with device(options.device):
-            return _run(system, settings, study, suited, callbacks, config, resumed)
+            return _run(system, settings, study, suited, callbacks, config, resumed, group)
     except (RunError, DataError, DeviceError, Unhealthy) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -70,7 +88,7 @@ def run(
         return 130
 
 
-def _run(system, settings, study, suited, callbacks, config, resumed):
+def _run(system, settings, study, suited, callbacks, config, resumed, group):
     folder, state = resumed or (None, None)
     options = settings.values
     manual_seed(options.seed)
@@ -86,16 +104,26 @@ def _run(system, settings, study, suited, callbacks, config, resumed):
             f"{options.data} has {len(train_set):,} items, fewer than one batch of "
             f"{options.batch_size:,}: choose a smaller --batch-size"
         )
+    if options.batch_size % group.size:
+        raise RunError(
+            f"a batch of {options.batch_size} cannot be shared equally by {group.size} processes: "
+            "choose another --batch-size"
+        )
     loader = data.Loader(train_set, options.batch_size)
     if options.epochs:
         options.steps = math.ceil(options.epochs * loader.batches_per_epoch)
     if state is None:
         made = _built(system, train_set, options, config)
-        folder = new_folder(options.out, made.config["system"], options.data)
     else:
         made = build(state["config"])
+    if group.size > 1:
+        loader.share = made.share = (group.rank, group.size)
+    if not group.leads:
+        return _follow(made, loader, options, state, group)
+    if state is None:
+        folder = new_folder(options.out, made.config["system"], options.data)
     try:
-        return _with_folder(made, folder, loader, settings, study, callbacks, state)
+        return _with_folder(made, folder, loader, settings, study, callbacks, state, group)
     except BrokenPipeError:
         raise RunError(
             f"the program that read what this one prints has ended; {folder.way_on()}"
@@ -109,16 +137,35 @@ def _run(system, settings, study, suited, callbacks, config, resumed):
         return 130
 
 
-def _with_folder(made, folder, loader, settings, study, callbacks, state):
+def _follow(made, loader, options, state, group):
+    """What the other processes of a distributed run do: learn, and leave the rest to the first."""
+    trainer = Trainer(
+        made, loader, None, options.steps, ema=options.ema, schedule=options.schedule,
+        captured=False, group=group,
+    )  # fmt: skip
+    if state is not None:
+        trainer.restore(state)
+    _share(trainer, options)
+    return trainer.run()
+
+
+def _share(trainer, options):
+    if trainer.group.size > 1:
+        system = trainer.system
+        distribute(system.modules, system.optimizers, trainer.group, options.sync_batchnorm)
+
+
+def _with_folder(made, folder, loader, settings, study, callbacks, state, group):
     options = settings.values
     score = scorer(loader.dataset) if options.score else None
-    trainer = _trainer(made, loader, folder, settings, score, callbacks)
+    trainer = _trainer(made, loader, folder, settings, score, callbacks, group)
     if state is None:
         folder.require_space(_needed(made, options))
     else:
         resume.require_same_data(trainer.about, state, options.data)
         folder.prepare()
         resume.restore(trainer, state, settings)
+    _share(trainer, options)
     folder.write_config(
         {**made.config, **_plain(options), "examples": len(loader.dataset)}
         | {"machine": trainer.about["machine"]}
@@ -154,7 +201,7 @@ def _plain(options):
 # -- training --------------------------------------------------------------------------------------
 
 
-def _trainer(system, loader, folder, settings, score, watching):
+def _trainer(system, loader, folder, settings, score, watching, group):
     options, doctor, train_set = settings.values, Doctor(system.won_below), loader.dataset
     losses = Losses(max(1, min(10, options.steps // 100)), doctor)
     judge = None if score is None else score.judge
@@ -178,7 +225,7 @@ def _trainer(system, loader, folder, settings, score, watching):
     return Trainer(
         system, loader, folder, options.steps, callbacks,
         ema=options.ema, schedule=options.schedule, keep=options.keep, about=about,
-        captured=options.capture == "auto",
+        captured=options.capture == "auto" and group.size == 1, group=group,
     )  # fmt: skip
 
 

@@ -1,0 +1,226 @@
+"""Training in several processes, on the CPU over MPI: the losses are those of one process with the
+whole batch, and all processes keep the same weights.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygan as tg
+from tinygan import nn, optim
+from tinygan.backend.device import Device, DeviceError
+from tinygan.parallel import ALONE, Group, distribute, join
+from tinygan.parallel import share as sharing
+
+ROOT = Path(__file__).parents[1]
+MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+SETTINGS = (
+    "--batch-size 8 --width 4 --critic-width 4 --sample-every 0 --no-score --threads 1 "
+    "--device cpu --ema 0.5 --schedule constant"
+)
+
+
+@pytest.fixture
+def mpi():
+    pytest.importorskip("mpi4py")
+    if MPIEXEC is None:
+        pytest.skip("needs mpiexec")
+
+
+def command(processes, *arguments):
+    start = [MPIEXEC, "--oversubscribe", "-n", str(processes)] if processes > 1 else []
+    shared = ["--distributed"] if processes > 1 else []
+    return [
+        *start, sys.executable, str(ROOT / "examples/train_dcgan.py"), *SETTINGS.split(),
+        *map(str, arguments), *shared,
+    ]  # fmt: skip
+
+
+def environment():
+    allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    single = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **allowed, **single}
+
+
+def run(*given):
+    done = subprocess.run(command(*given), capture_output=True, text=True, env=environment())
+    return done.returncode, done.stdout + done.stderr
+
+
+def losses(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [list(line["losses"].values()) for line in lines if "losses" in line]
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_the_losses_are_those_of_one_process_with_the_whole_batch(mpi, tmp_path, processes):
+    for n, more in ((1, []), (processes, ["--sync-batchnorm"])):
+        status, said = run(n, "--steps", 6, "--out", tmp_path / str(n), *more)
+        assert status == 0, said
+        assert said.count("trained 6 steps") == 1  # only one speaks
+    one, several = (np.array(losses(tmp_path / str(n))) for n in (1, processes))
+    assert one.shape == (6, 2)
+    np.testing.assert_allclose(several, one, rtol=1e-4)
+    np.testing.assert_allclose(several[0], one[0], rtol=1e-6)
+
+
+def test_batchnorm_of_a_share_is_another_one(mpi, tmp_path):
+    for n in (1, 2):
+        assert run(n, "--steps", 2, "--out", tmp_path / str(n))[0] == 0
+    one, two = (np.array(losses(tmp_path / str(n))) for n in (1, 2))
+    assert (abs(one - two) > 1e-3).any()
+
+
+def test_a_resumed_run_goes_on_bit_for_bit(mpi, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(2, "--steps", 6, "--out", whole)[0] == 0
+    assert run(2, "--steps", 3, "--out", parts)[0] == 0
+    status, said = run(2, "--steps", 6, "--resume", parts)
+    assert status == 0, said
+    assert losses(parts) == losses(whole)
+
+
+def test_a_killed_process_ends_all_and_the_run_can_go_on(mpi, tmp_path):
+    folder = tmp_path / "killed"
+    long = command(2, "--steps", 100000, "--checkpoint-every", 2, "--out", folder)
+    process = subprocess.Popen(
+        long, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    )
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("checkpoints/step-*.safetensors"))) < 3:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    os.kill(ranks_of(process.pid)[1], signal.SIGKILL)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode != 0 and "Killed" in said
+    last = max(folder.glob("checkpoints/step-*.safetensors")).stem
+    status, said = run(2, "--steps", int(last[5:]) + 3, "--resume", folder)
+    assert status == 0, said
+    assert "trained" in said
+
+
+def ranks_of(pid):
+    """The processes that an mpiexec has started, by rank."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            variables = (entry / "environ").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            continue
+        rank = [v for v in variables if v.startswith(b"OMPI_COMM_WORLD_RANK=")]
+        if parent == pid and rank:
+            found[int(rank[0].split(b"=")[1])] = int(entry.name)
+    return found
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_and_nobody_waits(mpi, tmp_path):
+    status, said = run(2, "--batch-size", 7, "--out", tmp_path / "odd")
+    assert status == 1
+    assert "a batch of 7 cannot be shared equally by 2 processes: choose another" in said
+    assert not (tmp_path / "odd").exists()
+
+
+WEIGHTS = """
+import hashlib, numpy as np, tinygan as tg
+from tinygan import nn, optim
+from tinygan.backend.device import Device
+from tinygan.parallel import distribute, join
+
+group = join(Device("cpu"))
+tg.manual_seed(group.rank)  # weights of their own, until they are shared
+net = nn.Sequential(nn.Linear(3, 64), nn.BatchNorm1d(64), nn.LeakyReLU(0.2), nn.Linear(64, 2))
+adam = optim.Adam(net.parameters())
+distribute({"net": net}, {"adam": adam}, group, synchronised=True)
+for step in range(5):
+    adam.zero_grad()
+    loss = (net(tg.randn(6, 3)) ** 2).mean()  # other data in each process
+    loss.backward()
+    adam.step()
+    assert group.any(group.rank == 1) and not group.any(False)
+    shown = group.mean({"loss": loss.detach()})["loss"].item()
+tensors = [t.numpy().tobytes() for t in [*net.parameters(), *net.buffers()]]
+print(hashlib.sha256(b"".join(tensors)).hexdigest(), shown, flush=True)
+"""
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_the_weights_of_all_processes_are_the_same_bits(mpi, processes):
+    start = [MPIEXEC, "--oversubscribe", "-n", str(processes), sys.executable, "-c", WEIGHTS]
+    done = subprocess.run(start, capture_output=True, text=True, env=environment())
+    lines = done.stdout.splitlines()
+    assert len(lines) == processes, done.stderr
+    assert len(set(lines)) == 1
+
+
+# -- without MPI -----------------------------------------------------------------------------------
+
+
+class Twins(Group):
+    """A group of two in one process: the other one has what this one has."""
+
+    size = 2
+
+    def add_up(self, array):
+        array += array
+
+
+def test_synchronised_statistics_of_twins_are_those_of_one():
+    x, slope = tg.randn(4, 3, 2, 2), 0.2
+    found = []
+    for group in (None, Twins()):
+        layer = nn.BatchNorm2d(3)
+        layer.group = group
+        leaf = tg.Tensor(x.numpy().copy(), requires_grad=True)
+        (layer(leaf, slope) ** 3).sum().backward()
+        grads = [leaf.grad, layer.weight.grad, layer.bias.grad]
+        found.append([*(g.numpy() for g in grads), layer.running_mean.numpy()])
+    for a, b in zip(*found):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(layer.running_var.numpy(), 0.9 + 0.1 * unbiased(x, 2), rtol=1e-5)
+
+
+def unbiased(x, times):
+    return np.concatenate([x.numpy()] * times).var(axis=(0, 2, 3), ddof=1)
+
+
+@pytest.mark.parametrize("bucket", [1, 20, 1 << 20])
+def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, bucket):
+    monkeypatch.setattr(sharing, "_BUCKET", bucket)
+
+    class Other(Twins):
+        def add_up(self, array):
+            array += 3 * array
+
+    parameters = [nn.Parameter(tg.randn(*shape)) for shape in [(3, 4), (5,), (), (2, 2)]]
+    given = [tg.randn(*p.shape) for p in parameters[:-1]]
+    for p, g in zip(parameters, given):
+        p.grad = g
+    descent = optim.SGD(parameters, lr=1.0)
+    distribute({}, {"descent": descent}, Other())
+    before = [p.numpy().copy() for p in parameters]
+    descent.step()
+    for p, g, old in zip(parameters, given, before):
+        np.testing.assert_allclose(p.numpy(), old - 2 * g.numpy(), rtol=1e-5)
+    assert parameters[-1].grad is None
+
+
+def test_one_process_alone_is_a_group():
+    assert ALONE.leads and not ALONE.any(None)
+    losses = {"d": tg.tensor(1.0)}
+    assert ALONE.mean(losses) is losses and ALONE.total(losses["d"]) is losses["d"]
+
+
+def test_without_mpi4py_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", None)
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(DeviceError, match=r"several processes need mpi4py .*tinygan\[mpi\]"):
+        join(Device("cpu"))
