@@ -19,6 +19,7 @@ from tinygan import nn, optim
 from tinygan.backend.device import Device, DeviceError
 from tinygan.parallel import ALONE, Group, distribute, join
 from tinygan.parallel import share as sharing
+from tinygan.parallel.group import Processes
 
 ROOT = Path(__file__).parents[1]
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -122,6 +123,22 @@ def ranks_of(pid):
     return found
 
 
+def test_all_stop_at_one_step_when_asked(mpi, tmp_path):
+    folder = tmp_path / "stopped"
+    process = subprocess.Popen(
+        command(2, "--steps", 100000, "--checkpoint-every", 2, "--out", folder),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(),
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("checkpoints/step-*.safetensors"))) < 3:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    os.kill(ranks_of(process.pid)[1], signal.SIGTERM)  # one is asked, and tells the others
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 143, said
+    assert "everything is saved. To go on:" in said
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_and_nobody_waits(mpi, tmp_path):
     status, said = run(2, "--batch-size", 7, "--out", tmp_path / "odd")
     assert status == 1
@@ -211,6 +228,30 @@ def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, bucket):
     for p, g, old in zip(parameters, given, before):
         np.testing.assert_allclose(p.numpy(), old - 2 * g.numpy(), rtol=1e-5)
     assert parameters[-1].grad is None
+
+
+def test_on_a_gpu_too(gpu):
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.LeakyReLU(0.2)).to("cuda")
+    descent = optim.SGD(net.parameters(), lr=1.0)
+    twins = Twins()
+    distribute({"net": net}, {"descent": descent}, twins, synchronised=True)
+    loss = (net(tg.randn(6, 3, device="cuda")) ** 2).sum()
+    loss.backward()
+    before = [(p.numpy().copy(), p.grad.numpy().copy()) for p in net.parameters()]
+    descent.step()
+    for p, (old, g) in zip(net.parameters(), before):
+        np.testing.assert_allclose(p.numpy(), old - g, rtol=1e-4, atol=1e-5)
+    assert twins.mean({"loss": loss.detach()})["loss"].item() == pytest.approx(loss.item())
+
+
+@pytest.mark.gpu
+def test_nccl_by_itself():
+    mpi = pytest.importorskip("mpi4py.MPI")
+    group = Processes(mpi, Device("cuda"))
+    x = tg.arange(5, device="cuda").float()
+    group.add_up(x.array)
+    group.follow(x.array)
+    assert x.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_one_process_alone_is_a_group():

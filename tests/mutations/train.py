@@ -75,4 +75,23 @@ SLIPS = [
         ("scaled by what is in it", "(np.nan_to_num(images) + 1) * 127.5", "(np.nan_to_num(images) - images.min()) * 127.5"),
         ("rows and columns swapped", "y, x = divmod(i, columns)", "x, y = divmod(i, rows)"),
     ),
+    *slips(
+        "parallel/share.py", "tests/test_parallel.py",
+        ("gradients added up, not averaged", "        flat /= group.size\n", ""),
+        ("the weights of each process are its own", "            group.follow(same)\n", ""),
+        ("buckets mix parameters", "            start += p.grad.array.size\n", ""),
+    ),
+    *slips(
+        "nn/norm.py", "tests/test_parallel.py",
+        ("a variance that is biased", "n / max(n - 1, 1)", "1"),
+        ("the mean of one process alone", "mean = self.group.total(x.mean(dims, keepdims=True)) / self.group.size", "mean = x.mean(dims, keepdims=True)"),
+    ),
+    *slips(
+        "models/system.py", "tests/test_parallel.py",
+        ("all processes have the same noise", "return z if of == 1 else z[n * which : n * (which + 1)]", "return z[:n]"),
+    ),
+    *slips(
+        "data/loader.py", "tests/test_parallel.py",
+        ("shares overlap", "own = slice(len(indices) * which // of, len(indices) * (which + 1) // of)", "own = slice(0, len(indices) // of)"),
+    ),
 ]  # fmt: skip

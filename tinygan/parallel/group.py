@@ -77,7 +77,7 @@ class Processes(Group):
         self._mpi, self._world = mpi, mpi.COMM_WORLD
         self.rank, self.size, self.device = self._world.rank, self._world.size, device
         self._nccl = None
-        if device.type == "cuda" and self.size > 1:
+        if device.type == "cuda":
             cuda = import_module("cupy").cuda
             self.device = Device("cuda", self.rank % cuda.runtime.getDeviceCount())
             cuda.Device(self.device.index).use()
