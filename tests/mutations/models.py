@@ -110,7 +110,7 @@ SLIPS = [
     ),
     *slips(
         "models/system.py", GAMES + " tests/test_loop.py",
-        ("noise ignores its purpose", "return ops.randn(shape, dtype=self.dtype, device=self.device, generator=stream(purpose))", "return ops.randn(shape, dtype=self.dtype, device=self.device)"),
+        ("noise ignores its purpose", "(n * of, self.latent), dtype=self.dtype, device=self.device, generator=stream(purpose)", "(n * of, self.latent), dtype=self.dtype, device=self.device"),
         ("samples in training mode", "            module.eval()\n        yield", "            pass\n        yield", GAMES),
         ("left in evaluation mode", "        for module in training:\n            module.train()", "        pass", GAMES),
         ("optimisers are not loaded", "for part, own in ((\"modules\", self.modules), (\"optimizers\", self.optimizers)):", "for part, own in ((\"modules\", self.modules),):", GAMES),

@@ -30,7 +30,7 @@ SLIPS = [
     ),
     *slips(
         "nn/norm.py", EQUATIONS + " -k norm",
-        ("batch norm's default eps", "class _BatchNorm(_WithStatistics):\n    def __init__(\n        self,\n        num_features,\n        eps=1e-5,", "class _BatchNorm(_WithStatistics):\n    def __init__(\n        self,\n        num_features,\n        eps=1e-3,"),
+        ("batch norm's default eps", "(`tinygan.parallel`)\n\n    def __init__(\n        self,\n        num_features,\n        eps=1e-5,", "(`tinygan.parallel`)\n\n    def __init__(\n        self,\n        num_features,\n        eps=1e-3,"),
         ("cumulative average by the last count", "return 1 / int(self.num_batches_tracked)", "return 1 / (1 + int(self.num_batches_tracked))"),
         ("statistics move in evaluation", "if self.training and self.track_running_stats else 0.0", "if self.track_running_stats else 0.0"),
         ("the batch's statistics in evaluation", "use_batch = self.training or self.running_mean is None", "use_batch = True"),
