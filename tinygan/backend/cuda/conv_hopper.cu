@@ -23,18 +23,24 @@ extern "C" __global__ void arrange(const float* filters, float* out, const int4*
                                    int inner, int inner_padded, int all_taps, int filter_channels) {
     __shared__ float square[32][33];
     const int4* taps = all_of_taps + blockIdx.z * all_taps;
-    int n0 = blockIdx.y * 32, k0 = blockIdx.x * TILE_K;
+    // The filters' channels run along n in an input gradient, where a chunk lies within one tap, and
+    // along k in a convolution.
+    int n0 = blockIdx.y * 32, k = blockIdx.x * TILE_K + (KIND == FORWARD ? threadIdx.x : 0);
+    int number = k / inner_padded, c = k % inner_padded;
+    bool exists = number < taps[0].w;
+    int place = taps[exists ? number : 0].z;
     for (int line = threadIdx.y; line < 32; line += blockDim.y) {
-        // The filters' channels run along n in an input gradient, and along k in a convolution.
-        int n = n0 + (KIND == FORWARD ? line : threadIdx.x), k = k0 + (KIND == FORWARD ? threadIdx.x : line);
-        int tap = k / inner_padded, c = k % inner_padded;
         float value = 0;
-        if (n < outer && tap < taps[0].w && c < inner) {
-            int place = taps[tap].z;
-            value = KIND == FORWARD ? filters[(n * all_taps + place) * filter_channels + c]
-                                    : filters[(c * all_taps + place) * filter_channels + n];
+        if constexpr (KIND == FORWARD) {
+            if (exists && c < inner && n0 + line < outer)
+                value = filters[((n0 + line) * all_taps + place) * filter_channels + c];
+            square[line][threadIdx.x] = value;
+        } else {
+            int n = n0 + threadIdx.x;
+            if (exists && c + line < inner && n < outer)
+                value = filters[((c + line) * all_taps + place) * filter_channels + n];
+            square[threadIdx.x][line] = value;
         }
-        square[n - n0][k - k0] = value;
     }
     __syncthreads();
     int tiles = gridDim.y * 32 / TILE_N;
