@@ -107,3 +107,18 @@ def test_an_address_that_16_does_not_divide(no_fallback):
     memory = drawn(1, (17,))[0]
     found, expected = found_and_expected("sigmoid", [memory[1:]], StrictArray(memory[1:]))
     np.testing.assert_allclose(found.get(), expected, rtol=1e-6)
+
+
+@calls
+def test_a_single_number_stays_without_axes(no_fallback, name):
+    operands = drawn(CALLS[name][0], shape=(1,))
+    there = [StrictArray(a.reshape(())) for a in operands]
+    found, expected = found_and_expected(name, operands, *there)
+    assert found.shape == ()
+    np.testing.assert_allclose(found.get(), expected[0], rtol=1e-6)
+
+
+def test_a_target_that_is_a_number_is_the_portable_kernels_work():
+    (x,) = drawn(1)
+    found = activation.bce_with_logits(StrictArray(x), 1.0)
+    np.testing.assert_allclose(found.get(), portable.bce_with_logits(x, 1.0), rtol=1e-6)

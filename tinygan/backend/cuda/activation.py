@@ -7,7 +7,7 @@ What CuPy does in one launch, such as tanh and ReLU, stays its own, as does ever
 import numpy as np
 
 from .. import portable
-from ..device import array_module
+from ..device import array_module, is_array
 from .arrays import inverse, memory_order
 from .compiled import kernel
 
@@ -56,7 +56,9 @@ def _each(name, operands, *numbers):
     are copied. None where the kernel does not do.
     """
     x = operands[-1]
-    if any(a.dtype != np.float32 or a.shape != x.shape for a in operands) or not x.size:
+    if not all(map(is_array, operands)) or not x.size:
+        return None
+    if any(a.dtype != np.float32 or a.shape != x.shape for a in operands):
         return None
     order = None if x.flags.c_contiguous else memory_order(x.strides)
     if order is not None:
@@ -64,8 +66,8 @@ def _each(name, operands, *numbers):
     if not operands[-1].flags.c_contiguous or x.size >= _LARGEST:
         return None
     xp = array_module(x)
-    operands = [xp.ascontiguousarray(a) for a in operands]
     out = xp.empty(operands[-1].shape, np.float32)
+    operands = [xp.ascontiguousarray(a) for a in operands]
     aligned = x.size % 4 == 0 and all(a.data.ptr % 16 == 0 for a in operands)
     vector = 4 if aligned else 1
     grid = (-(-x.size // (vector * _THREADS)),)
