@@ -5,6 +5,7 @@ losses, which weights make samples, and which data and random numbers are used f
 import argparse
 import math
 import types
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,7 +108,9 @@ def test_learning_rates_fall_as_their_schedule_says(name, tmp_path):
 def test_a_changed_rate_goes_on_along_its_schedule(name, tmp_path, capsys):
     run = trainer(tmp_path, schedule=name)
     run.learn(), run.learn()
-    resume._change_rate(run, 0.5)
+    asked = SimpleNamespace(explicit={"lr"}, values=SimpleNamespace(lr=0.5))
+    assert resume.change_rate(run, {"options": {"lr": 0.01}}, asked)
+    assert not resume.change_rate(run, {"options": {"lr": 0.5}}, asked)
     for t in range(2, 6):
         for optimiser in run.system.optimizers.values():
             rate = optimiser.param_groups[0]["lr"]

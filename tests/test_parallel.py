@@ -89,6 +89,16 @@ def test_a_resumed_run_goes_on_bit_for_bit(mpi, tmp_path):
     assert losses(parts) == losses(whole)
 
 
+def test_all_go_on_with_the_rate_that_is_asked_for(mpi, tmp_path):
+    for n, more in ((1, []), (2, ["--sync-batchnorm"])):
+        folder = tmp_path / str(n)
+        assert run(n, "--steps", 2, "--out", folder, *more)[0] == 0
+        status, said = run(n, "--steps", 6, "--lr", 0.02, "--resume", folder)
+        assert status == 0, said
+        assert said.count("the learning rate is 0.02 from here on") == 1
+    np.testing.assert_allclose(losses(tmp_path / "2"), losses(tmp_path / "1"), rtol=1e-3)
+
+
 def test_a_killed_process_ends_all_and_the_run_can_go_on(mpi, tmp_path):
     folder = tmp_path / "killed"
     long = command(2, "--steps", 100000, "--checkpoint-every", 2, "--out", folder)

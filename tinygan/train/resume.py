@@ -51,8 +51,8 @@ def restore(trainer, state, settings) -> None:
     if lost := trainer.log.restore(state["log"], trainer.step):
         print(lost)
     _set_aside_newer(trainer)
-    if "lr" in settings.explicit and settings.values.lr != state["options"]["lr"]:
-        _change_rate(trainer, settings.values.lr)
+    if change_rate(trainer, state, settings):
+        print(f"the learning rate is {settings.values.lr} from here on")
     if found := machine.changes(state["machine"], trainer.about["machine"]):
         print(
             "the run goes on from the very same numbers, but from here on their last bits will "
@@ -71,10 +71,14 @@ def _set_aside_newer(trainer):
             path.rename(path.with_name(path.name + ".set-aside"))
 
 
-def _change_rate(trainer, lr):
+def change_rate(trainer, state, settings) -> bool:
+    """Go on with the rate that was asked for, where it is another than the run's. Was it?"""
+    lr = settings.values.lr
+    if "lr" not in settings.explicit or lr == state["options"]["lr"]:
+        return False
     for optimizer in trainer.system.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = lr
     for schedule in trainer.schedules.values():
         schedule.rebase(lr)
-    print(f"the learning rate is {lr} from here on")
+    return True

@@ -119,7 +119,7 @@ def _run(system, settings, study, suited, callbacks, config, resumed, group):
     if group.size > 1:
         loader.share = made.share = (group.rank, group.size)
     if not group.leads:
-        return _follow(made, loader, options, state, group)
+        return _follow(made, loader, settings, state, group)
     if state is None:
         folder = new_folder(options.out, made.config["system"], options.data)
     try:
@@ -137,14 +137,16 @@ def _run(system, settings, study, suited, callbacks, config, resumed, group):
         return 130
 
 
-def _follow(made, loader, options, state, group):
+def _follow(made, loader, settings, state, group):
     """What the other processes of a distributed run do: learn, and leave the rest to the first."""
+    options = settings.values
     trainer = Trainer(
         made, loader, None, options.steps, ema=options.ema, schedule=options.schedule,
         captured=False, group=group,
     )  # fmt: skip
     if state is not None:
         trainer.restore(state)
+        resume.change_rate(trainer, state, settings)
     _share(trainer, options)
     return trainer.run()
 
