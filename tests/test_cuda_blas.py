@@ -3,6 +3,7 @@
 import ctypes
 import itertools
 import re
+import sys
 from importlib import import_module, util
 from pathlib import Path
 from types import SimpleNamespace
@@ -193,8 +194,7 @@ def test_numbers_are_those_of_the_headers():
 
 
 def test_the_library_is_found_where_it_is_installed():
-    if util.find_spec("nvidia.cu13") is None:
-        pytest.skip("needs NVIDIA's wheel of cuBLAS")
+    pytest.importorskip("nvidia.cu13", reason="needs NVIDIA's wheel of cuBLAS")
     assert cublas.library() is not None
     assert cublas._status_name(7) == "CUBLAS_STATUS_INVALID_VALUE"
     with pytest.raises(cublas.CublasError, match=r"cublasSetStream_v2.*NOT_INITIALIZED"):
@@ -212,11 +212,12 @@ class Library:
 
 
 def test_the_workspace_is_given_after_each_new_stream(monkeypatch):
-    cupy, asked = import_module("cupy"), Library()
-    streams = iter([7, 7, 8, 7])
-    now = lambda: SimpleNamespace(ptr=next(streams))
-    monkeypatch.setattr(cupy.cuda, "get_current_stream", now)
-    monkeypatch.setattr(cupy.cuda, "Memory", lambda size: SimpleNamespace(ptr=size))
+    asked, streams = Library(), iter([7, 7, 8, 7])
+    cuda = SimpleNamespace(
+        get_current_stream=lambda: SimpleNamespace(ptr=next(streams)),
+        Memory=lambda size: SimpleNamespace(ptr=size),
+    )
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
     monkeypatch.setattr(cublas, "library", lambda: asked)
     handle = cublas.Handle()
     for _ in range(4):
