@@ -432,7 +432,11 @@ def _array(a, dtype=None, order="K", copy=True):
 def _cuda():
     cuda = types.SimpleNamespace(
         is_available=lambda: True,
-        runtime=types.SimpleNamespace(getDeviceCount=lambda: 1, getDevice=lambda: 0),
+        runtime=types.SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            getDevice=lambda: 0,
+            getDeviceProperties=lambda index: {"name": b"a pretended GPU"},
+        ),
         Device=_Card,
         Stream=Stream,
         Event=Event,

@@ -1,5 +1,8 @@
 """Trainings on a GPU: the CPU's numbers, the same bits when captured, no waiting, steady memory."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from tests.gpu import SameNoise, device_bytes, distance, no_waiting, on_device, 
 from tests.test_capture import SETTINGS, batches, bits
 from tinygan.train.checkpoint import clone
 
+ROOT = Path(__file__).parents[1]
 every_system = pytest.mark.parametrize(
     "key, config",
     SETTINGS,
@@ -171,3 +175,17 @@ def test_a_checkpoint_of_the_gpu_goes_on_on_the_cpu_and_back(gpu, key, config, t
     tg.restore_random_state(saved["random"])
     there.step(given[2])
     assert bits(there.state_dict()) == after
+
+
+@pytest.mark.parametrize("scored", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_the_readmes_command_trains_there(gpu, tmp_path, capsys, scored):
+    """From the data to the report, and on from the checkpoint."""
+    main = runpy.run_path(str(ROOT / "examples/train_dcgan.py"))["main"]
+    small = ["--width=4", "--critic-width=4", "--batch-size=8", "--sample-every=2"]
+    small += ["--device=cuda"] + ["--no-score"] * (not scored)
+    assert main([*small, "--steps", "4", "--out", str(tmp_path / "run")]) == 0
+    assert main(["--resume", str(tmp_path / "run"), "--steps", "6"]) == 0
+    said = capsys.readouterr().out
+    assert "trained 6 steps" in said and ("precision" in said) == scored
+    assert (tmp_path / "run/samples/step-0000006.png").exists()
+    assert "cuda" in (tmp_path / "run/config.json").read_text()

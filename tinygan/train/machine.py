@@ -8,6 +8,7 @@ run is the same bit for bit only where all of these are; elsewhere it is as good
 import contextlib
 import os
 import platform
+from importlib import import_module
 
 import numpy as np
 
@@ -55,6 +56,5 @@ def _processor():
 
 
 def _gpu(where):
-    from cupy.cuda import runtime
-
+    runtime = import_module("cupy").cuda.runtime
     return runtime.getDeviceProperties(where.index)["name"].decode()
