@@ -177,9 +177,9 @@ def test_a_checkpoint_of_the_gpu_goes_on_on_the_cpu_and_back(gpu, key, config, t
     assert bits(there.state_dict()) == after
 
 
-@pytest.mark.parametrize("scored", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_readmes_command_trains_there(gpu, tmp_path, capsys, scored):
+def test_the_readmes_command_trains_there(gpu, tmp_path, capsys):
     """From the data to the report, and on from the checkpoint."""
+    scored = gpu == "cuda"  # a minute's work for the pretended one
     main = runpy.run_path(str(ROOT / "examples/train_dcgan.py"))["main"]
     small = ["--width=4", "--critic-width=4", "--batch-size=8", "--sample-every=2"]
     small += ["--device=cuda"] + ["--no-score"] * (not scored)
