@@ -704,3 +704,16 @@ def test_helpers_end_with_their_process(helpers, how):
             break  # it has ended, and its new parent has not looked yet
         time.sleep(0.05)
     assert time.monotonic() < deadline
+
+
+def test_a_step_of_an_optimiser_alone(two_threads):
+    """Its parameters are seen by nobody but the optimiser."""
+    net = nn.Linear(100, 300)
+    optimizer = optim.Adam(net.parameters())
+    for p in net.parameters():
+        p.grad = tg.randn(*p.shape)
+    step = tg.capture(optimizer.step)
+    for _ in range(4):
+        step()
+    assert (step.programs, step.problem) == (1, None)
+    assert [state["step"] for state in optimizer.state.values()] == [4, 4]

@@ -118,14 +118,16 @@ class Recorder(Observer):
     def call(self, function, arguments):
         """A function that runs as a whole, in a replay too, with all threads."""
         given = [self.plain(x) if isinstance(x, np.ndarray) else x for x in arguments]
+        held = [getattr(x, "array", x) for x in arguments]  # of tensors, too
+        self.plain([x for x in held if isinstance(x, np.ndarray)])  # which are seen by that
         recording.recorder = None
         try:
             result = outside_of_loops(function, *given)
         finally:
             recording.recorder = self
         self.note(partial(outside_of_loops, function, *given))
-        for x in arguments:
-            self.mark_written(getattr(x, "array", x))
+        for x in held:
+            self.mark_written(x)
         return result
 
     def make(self, function):
