@@ -28,7 +28,11 @@ EVERY = ALL + [
     (optim.RAdam, {"betas": (0.5, 0.9), "weight_decay": 0.1}),
     (optim.Rprop, {"maximize": True}),
 ]
-each = pytest.mark.parametrize(("kind", "options"), EVERY)
+FIRST = [[kind for kind, _ in EVERY].index(kind) for kind, _ in EVERY]  # each kind's first options
+each = pytest.mark.parametrize(
+    ("kind", "options"),
+    [pytest.param(*e, marks=[pytest.mark.slow] * (i != FIRST[i])) for i, e in enumerate(EVERY)],
+)
 
 
 SAME = lambda a: a
