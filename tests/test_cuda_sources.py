@@ -5,6 +5,8 @@ A module of the backend that asks for kernels lists all that it may ask for:
     VARIANTS = [("conv.cu", "forward", {"TILE": 64}), …]      file, kernel, macros
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests import fibres
@@ -44,13 +46,36 @@ def test_what_does_not_compile_is_an_error(tmp_path, monkeypatch):
         binary("bad.cu", (), "sm_90")
 
 
-def binary(file, macros, architecture):
-    """What NVRTC makes of a file: a program for that kind of GPU."""
+def test_programs_for_hopper_are_kept(tmp_path, monkeypatch):
+    nvrtc = found_nvrtc()
+    (tmp_path / "small_hopper.cu").write_text('extern "C" __global__ void small(float* x) {}')
+    monkeypatch.setattr(compiled, "FOLDER", tmp_path)
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "kept"))
+    compiled.source.cache_clear()
+    made = compiled._compiled_for_hopper("small_hopper.cu", ("-DA=1",))
+    assert Path(made).parent == tmp_path / "kept" and b"small" in Path(made).read_bytes()
+    with monkeypatch.context() as once:
+        once.setattr(nvrtc, "compileProgram", None)
+        assert compiled._compiled_for_hopper("small_hopper.cu", ("-DA=1",)) == made
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("CUPY_CACHE_DIR", str(tmp_path / "a file"))
+    assert compiled._compiled_for_hopper("small_hopper.cu", ("-DA=1",)) != made
+    with pytest.raises(RuntimeError, match="small_hopper"):
+        compiled._compiled_for_hopper("small_hopper.cu", ("-DA=1", "-Dsmall=&"))
+
+
+def found_nvrtc():
     nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", exc_type=ImportError)
     try:
         nvrtc.getVersion()
     except RuntimeError as error:
         pytest.skip(f"NVRTC is missing: {error}")
+    return nvrtc
+
+
+def binary(file, macros, architecture):
+    """What NVRTC makes of a file: a program for that kind of GPU."""
+    nvrtc = found_nvrtc()
     program = nvrtc.createProgram(compiled.source(file), file, (), ())
     options = (f"-arch={architecture}", *compiled.OPTIONS, *(f"-D{k}={v}" for k, v in macros))
     try:

@@ -7,6 +7,7 @@ user's first run waits.
 
 import os
 import re
+import tempfile
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -34,24 +35,35 @@ def _module(file, macros):
 def _compiled_for_hopper(file, options) -> str:
     """Where the program is that NVRTC makes for sm_90a, which CuPy does not know.
 
-    Warpgroups' products are not part of sm_90: no later card has them.
+    Warpgroups' products are not part of sm_90: no later card has them. The program is kept beside
+    those that CuPy keeps, or for this process alone where nothing can be written there.
     """
     nvrtc = import_module("cupy_backends.cuda.libs.nvrtc")
     options = (*options, "-arch=sm_90a")
     text = repr((source(file), options, nvrtc.getVersion()))
     folder = Path(os.environ.get("CUPY_CACHE_DIR") or Path.home() / ".cupy" / "kernel_cache")
     path = folder / f"tinygan-{sha256(text.encode()).hexdigest()}.cubin"
-    if not path.exists():
-        program = nvrtc.createProgram(source(file), file, (), ())
-        try:
-            nvrtc.compileProgram(program, options)
-        except nvrtc.NVRTCError as error:
-            raise RuntimeError(f"{file}: {nvrtc.getProgramLog(program)}") from error
+    if path.exists():
+        return str(path)
+    program = nvrtc.createProgram(source(file), file, (), ())
+    try:
+        nvrtc.compileProgram(program, options)
+    except nvrtc.NVRTCError as error:
+        raise RuntimeError(f"{file}: {nvrtc.getProgramLog(program)}") from error
+    made = nvrtc.getCUBIN(program)
+    nvrtc.destroyProgram(program)
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        unfinished.write_bytes(nvrtc.getCUBIN(program))
-        unfinished.replace(path)
-        nvrtc.destroyProgram(program)
+        return _written(path, made)
+    except OSError:
+        return _written(Path(tempfile.mkdtemp(prefix="tinygan-")) / path.name, made)
+
+
+def _written(path, content) -> str:
+    """Write a file that nobody ever sees in part."""
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
     return str(path)
 
 
