@@ -115,3 +115,10 @@ def test_anomaly_mode_stops_at_nan_and_at_infinity(name):
     with tg.detect_anomaly(), pytest.raises(AnomalyError, match=message):
         make()
     make()
+
+
+def test_a_profile_goes_on_inside_a_search_for_nans():
+    x = tg.ones(3)
+    with tg.profile() as watched, tg.detect_anomaly():
+        x * 2
+    assert "mul" in str(watched)

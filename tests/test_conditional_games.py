@@ -146,6 +146,15 @@ def test_classes_are_asked_for_as_often_as_the_data_have_them(system):
     np.testing.assert_array_equal(asked_for[0].argmax(1), some["label"])
 
 
+def test_the_classes_come_in_turn_behind_z_where_none_is_asked_for():
+    game = small(CGAN)
+    game.generator = lambda inputs: inputs
+    z = game.noise(7)
+    told = game.generate(z).numpy()
+    np.testing.assert_array_equal(told[:, : game.latent], z.numpy())
+    np.testing.assert_array_equal(told[:, game.latent :].argmax(1), np.arange(7) % game.classes)
+
+
 def test_codes_are_a_category_and_numbers_evenly_in_their_range():
     game = small(InfoGAN, classes=4, numbers=3)
     c = game.draw_codes(8000)

@@ -6,6 +6,7 @@ Sizes lie on both sides of the limits at which a kernel works in pieces or wakes
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -234,3 +235,18 @@ def test_an_equation_in_pieces_is_the_equation_as_a_whole(two_threads):
         for ours, expected in zip(arrays, exact, strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
         np.testing.assert_array_equal(arrays[1], gradient)
+
+
+def test_an_equation_over_memory_with_gaps_and_a_gradient_that_lies_otherwise():
+    """What goes neither in pieces nor in the parameter's order."""
+    draw = np.random.default_rng(0).standard_normal
+    theta, m, v = (draw((80, 160)).astype("f4")[:, ::2] for _ in range(3))
+    g = draw((80, 80)).astype("f4").T
+    exact = [np.abs(a).astype("f8") if a is v else a.astype("f8") for a in (theta, g, m, v)]
+    v[...] = np.abs(v)
+    optimizer = optim.Adam([tg.ones(1)])
+    equation = partial(optimizer.equation, t=3, group=optimizer.param_groups[0])
+    cpu.apply_equation(equation, [theta, g, m, v], np.empty_like(theta))
+    portable.apply_equation(equation, exact, np.empty_like(exact[0]))
+    for a, b in zip((theta, g, m, v), exact):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)

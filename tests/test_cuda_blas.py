@@ -228,6 +228,13 @@ def test_the_workspace_is_given_after_each_new_stream(monkeypatch):
     assert all(len(given) == len(cublas._SIGNATURES[name]) for name, given in asked.calls)
 
 
+def test_a_call_that_failed_is_an_error(monkeypatch):
+    failing = SimpleNamespace(cublasCreate_v2=lambda *_: 7)
+    monkeypatch.setattr(cublas, "library", lambda: failing)
+    with pytest.raises(cublas.CublasError, match="cublasCreate_v2 failed with status 7"):
+        cublas._call("cublasCreate_v2", None)
+
+
 def test_how_exact(monkeypatch):
     assert precision.tensor_cores() and cublas._compute("float32") == 77
     assert cublas._compute("float16") == 68 and cublas._compute("float64") == 70

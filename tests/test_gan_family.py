@@ -221,6 +221,12 @@ def test_the_energys_gradient_flows_through_both_places_of_the_example():
     assert abs(direct).max() > 0.1
 
 
+def test_what_is_real_has_a_low_energy():
+    game = small(EBGAN)
+    game.discriminator = lambda x: (x.sum(1), None)
+    np.testing.assert_array_equal(game.realness(tg.tensor([[1.0, 2.0]])).numpy(), [-3.0])
+
+
 def test_the_three_kinds_of_pair():
     game, rng = small(TextToImage), np.random.default_rng(7)
     own, other, false = 2 * rng.standard_normal((3, 16))

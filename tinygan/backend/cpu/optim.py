@@ -4,8 +4,6 @@ An equation reads and writes several arrays as large as the model, a dozen times
 into pieces, every array travels from memory once; sums of two scaled arrays are one pass each.
 """
 
-import numpy as np
-
 from .. import portable
 from .blas import add_scaled
 from .pieces import in_pieces
@@ -28,4 +26,4 @@ def apply_equation(equation, arrays, room):
         equation(*pieces, scratch("optimiser", pieces[0].shape, pieces[0].dtype), add_scaled)
 
     if not in_pieces(piece, theta, g, *kept, passes=_PASSES):
-        portable.apply_equation(equation, arrays, np.empty_like(theta))
+        portable.apply_equation(equation, arrays, room)
