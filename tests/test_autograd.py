@@ -895,6 +895,7 @@ def test_tensors_are_hashed_by_identity():
         (lambda x: x**2, 0.0),
         (lambda x: x**1, 0.0),
         (lambda x: tg.pow(x, tg.tensor(2.0)), 0.0),
+        (lambda x: tg.pow(tg.tensor(0.0), x), 2.0),
     ],
 )
 def test_edges_give_finite_gradients(function, at):
