@@ -811,3 +811,29 @@ def test_dropout():
     assert ((y == y[:, :, :1, :1]).all((2, 3))).all()
     assert (y == 0).mean() == pytest.approx(0.3, abs=0.05)
     assert y.max() == np.float32(1 / 0.7)
+
+
+def test_variances_are_over_one_less_unless_told_otherwise():
+    x = np.random.default_rng(0).standard_normal((3, 5))
+    for name in ("var", "std"):
+        ours, numpys = getattr(tg.tensor(x), name), getattr(np, name)
+        np.testing.assert_allclose(ours().item(), numpys(x, ddof=1))
+        np.testing.assert_allclose(getattr(tg.ops, name)(tg.tensor(x)).item(), numpys(x, ddof=1))
+        np.testing.assert_allclose(ours(1).numpy(), numpys(x, axis=1, ddof=1))
+        np.testing.assert_allclose(ours(1, correction=0).numpy(), numpys(x, axis=1))
+
+
+def test_a_pair_that_is_far_enough_apart_costs_nothing():
+    distance, target = tg.tensor([0.3, 0.3, 1.5]), tg.tensor([1.0, -1.0, -1.0])
+    found = nn.functional.hinge_embedding_loss(distance, target, reduction="none")
+    np.testing.assert_allclose(found.numpy(), [0.3, 0.7, 0], rtol=1e-6)
+
+
+def test_a_window_of_a_dilated_convolution_is_as_wide_as_its_outer_taps():
+    x, w = tg.ones(1, 1, 4, 4), tg.ones(1, 1, 3, 3)
+    assert nn.functional.conv2d(x, w, padding=1, dilation=2).shape == (1, 1, 2, 2)
+    with pytest.raises(ValueError, match="larger than the input"):
+        nn.functional.conv2d(x, w, dilation=2)
+    for mode in ("zeros", "circular", "reflect"):
+        layer = nn.Conv2d(1, 1, 3, padding="same", dilation=2, padding_mode=mode)
+        assert layer(tg.ones(1, 1, 5, 6)).shape == (1, 1, 5, 6)

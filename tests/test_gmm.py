@@ -14,7 +14,7 @@ import tinygan as tg
 from tests import strict_device
 from tinygan.backend.cpu import set_num_threads
 from tinygan.backend.cpu.threads import get_num_threads
-from tinygan.models import ConvergenceWarning, GaussianMixture
+from tinygan.models import ConvergenceWarning, GaussianMixture, points
 
 KINDS = ("full", "tied", "diag", "spherical")
 GRID = np.stack(np.meshgrid(*[np.arange(-4.0, 5, 2)] * 2), -1).reshape(-1, 2)
@@ -520,3 +520,8 @@ def test_works_in_scikit_learn():
     assert search.fit(x).best_params_ == {"n_components": 3}
     starts = GaussianMixture(2, means_init=np.zeros((2, 2)))
     np.testing.assert_array_equal(clone(starts).means_init, starts.means_init)
+
+
+def test_seeds_are_drawn_by_squared_distances():
+    x = np.array([[0.0, 0.0], [3.0, 4.0]])
+    np.testing.assert_allclose(points._distances(x, x), [[0, 25], [25, 0]])

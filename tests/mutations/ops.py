@@ -40,7 +40,7 @@ SLIPS = [
     *slips(
         "ops/reduce.py", table("derivatives or values"),
         ("mean's gradient by the sum", "g * (1.0 / max_(_count(x_shape, dims), 1))", "g * 1.0", table("mean-")),
-        ("variance biased", "def var(x, dim=None, *, correction=1, keepdim=False):", "def var(x, dim=None, *, correction=0, keepdim=False):", table("var-")),
+        ("variance biased", "def var(x, dim=None, *, correction=1, keepdim=False):", "def var(x, dim=None, *, correction=0, keepdim=False):", EQUATIONS + " -k variances"),
         ("norm at 0", "x * (g * _inverse_or_zero(out))", "x * (g / out)", "tests/test_autograd.py -k edges"),
         ("norm's root", "total) ** (1.0 / p))", "total) ** p)", table("norm-")),
         ("cumsum's gradient runs forward", "x=lambda g, dim: cumsum(g.flip(dim), dim).flip(dim),", "x=lambda g, dim: cumsum(g, dim),", table("cumsum-")),
@@ -83,8 +83,8 @@ SLIPS = [
         "ops/norm.py", table("norm"),
         ("running variance biased", "momentum, count / (count - 1))", "momentum, 1.0)", EQUATIONS + " -k 'batch_norm_over'"),
         ("running variance with eps", "on_statistics(mean, var)", "on_statistics(mean, var + eps)", EQUATIONS + " -k 'batch_norm_over'"),
-        ("recorded gradient lacks its last term", " - normal * (h * normal).mean(dims, keepdim=True))", ")", table("second_derivatives and norm")),
-        ("recorded gradient by given statistics", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps)\n    normal", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps).detach()\n    normal", table("second_derivatives and norm")),
+        ("recorded gradient lacks its last term", " - normal * (h * normal).mean(dims, keepdim=True))", ")", table("the_same_gradient and norm")),
+        ("recorded gradient by given statistics", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps)\n    normal", "    rstd = rsqrt(square(centred).mean(dims, keepdim=True) + eps).detach()\n    normal", table("the_same_gradient and norm")),
         ("statistics of evaluation move with later batches", "\"mean\": mean.copy(), \"rstd\"", "\"mean\": mean, \"rstd\"", "tests/test_nn.py -k statistics_of_the_forward"),
         ("group norm's weight forgotten", "    out = out if weight is None else out * weight.reshape(_per_channel(x))\n", "", EQUATIONS + " -k group"),
         ("layer norm's default eps", "def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):", "def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-3):", EQUATIONS + " -k layer_norm"),
@@ -103,7 +103,7 @@ SLIPS = [
     *slips(
         "ops/conv.py", EQUATIONS + " -k conv",
         ("dilation ignored in the size", "(n + 2 * p - d * (k - 1) - 1) // s + 1", "(n + 2 * p - k) // s + 1", EQUATIONS + " -k 'conv'"),
-        ("gradient by the weight of the input's stead", "    w=lambda g, x, w_shape, geometry: _weight_gradient(x, g, kernel=w_shape[2:], geometry=geometry),", "    w=lambda g, x, w_shape, geometry: _weight_gradient(x, g, kernel=w_shape[2:], geometry=geometry) * 2.0,", table("second_derivatives and conv2d")),
+        ("gradient by the weight of the input's stead", "    w=lambda g, x, w_shape, geometry: _weight_gradient(x, g, kernel=w_shape[2:], geometry=geometry),", "    w=lambda g, x, w_shape, geometry: _weight_gradient(x, g, kernel=w_shape[2:], geometry=geometry) * 2.0,", table("the_same_gradient and conv2d")),
         ("output padding forgotten", "size = geometry.input_size(x.shape[2:], weight.shape[2:], extra)", "size = geometry.input_size(x.shape[2:], weight.shape[2:], (0, 0))"),
     ),
     *slips(
@@ -140,7 +140,7 @@ SLIPS = [
         ("augmented assignment always in place", "        if recorded and not (self.requires_grad and self.is_leaf):", "        if False:"),
     ),
     *slips(
-        "ops/margin_loss.py", EQUATIONS + " -k functions_of_the_table",
+        "ops/margin_loss.py", EQUATIONS + " -k 'functions_of_the_table or apart'",
         ("the sign of the pair", "_positive(margin - target * (x1 - x2))", "_positive(margin + target * (x1 - x2))"),
         ("pairs apart by their distance", "far = where(target == 1, 0.0, _positive(margin - distance))", "far = where(target == 1, 0.0, margin - distance)"),
         ("cosine of unlike pairs as it is", "_positive(cosine - margin), 0.0))", "cosine - margin, 0.0))"),
