@@ -557,6 +557,13 @@ def test_schedules(name):
         schedule.step()
 
 
+def test_schedules_of_a_function_for_each_group():
+    optimiser = optim.SGD([{"params": [nn.Parameter([1.0])], "lr": lr} for lr in (0.5, 0.1)])
+    schedule = optim.LambdaLR(optimiser, [lambda epoch: 1 / (1 + epoch), lambda epoch: 0.5**epoch])
+    schedule.step(), schedule.step()
+    assert schedule.get_last_lr() == pytest.approx([0.5 / 3, 0.1 / 4])
+
+
 @pytest.mark.parametrize("make_optimiser", [partial(optim.SGD, momentum=0.5), optim.Adam])
 @pytest.mark.parametrize(
     "make, equation",

@@ -569,3 +569,20 @@ def test_a_saved_ema_continues(tmp_path):
         assert not np.shares_memory(other.average[k].numpy(), v.numpy())
     with pytest.raises(ValueError, match=r"names or shapes differ from this module's: 0\.bias"):
         optim.EMA(nn.Linear(2, 2)).load_state_dict(ema.state_dict())
+
+
+def test_single_numbers_of_two_dtypes_do_not_share_their_room():
+    """Their shapes and strides are the same: ()."""
+    one, other = (tg.tensor(1.0, dtype=d, requires_grad=True) for d in ("float32", "float64"))
+    optimizer = optim.Adam([one, other], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (one.double() ** 2 + other**2 / 3).backward()
+        optimizer.step()
+    alone = tg.tensor(1.0, dtype="float64", requires_grad=True)
+    optimizer = optim.Adam([alone], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (alone**2 / 3).backward()
+        optimizer.step()
+    assert other.item() == alone.item()
