@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from tinygan import nn, optim
+from tinygan import data, nn, optim
 from tinygan.backend.device import Device, DeviceError
+from tinygan.models import build
 from tinygan.parallel import ALONE, Group, distribute, join
 from tinygan.parallel import share as sharing
 from tinygan.parallel.group import Processes
@@ -158,7 +159,7 @@ def test_a_batch_that_cannot_be_shared_is_refused_and_nobody_waits(mpi, tmp_path
 
 WEIGHTS = """
 import hashlib, numpy as np, tinygan as tg
-from tinygan import nn, optim
+from tinygan import data, nn, optim
 from tinygan.backend.device import Device
 from tinygan.parallel import distribute, join
 
@@ -238,6 +239,48 @@ def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, bucket):
     for p, g, old in zip(parameters, given, before):
         np.testing.assert_allclose(p.numpy(), old - 2 * g.numpy(), rtol=1e-5)
     assert parameters[-1].grad is None
+
+
+def test_statistics_are_those_of_both():
+    """Of a twin that has one more in each place."""
+
+    class Above(Group):
+        size = 2
+
+        def add_up(self, array):
+            array += array + 1  # of means over one channel alone
+
+    x = tg.randn(8, 1)
+    layer = nn.BatchNorm1d(1, momentum=1.0)
+    layer.group = Above()
+    layer(x)
+    np.testing.assert_allclose(layer.running_mean.numpy(), x.numpy().mean(0) + 0.5, rtol=1e-5)
+
+
+def test_the_weights_are_those_of_the_first():
+    class Second(Group):
+        size = 2
+
+        def follow(self, array):
+            array[...] = 7.0
+
+    net = nn.Linear(2, 3)
+    distribute({"net": net}, {}, Second())
+    assert all((p.numpy() == 7).all() for p in net.parameters())
+
+
+def test_shares_of_noise_and_batches_make_up_the_whole():
+    made = build({"system": "gan", "shape": [2], "latent": 3})
+    noise, batches = [], []
+    for share in ((0, 1), (0, 3), (1, 3), (2, 3)):
+        tg.manual_seed(1)
+        made.share = share
+        noise.append(made.noise(6 // share[1]).numpy())
+        loader = data.Loader(data.open("ring"), 6)
+        loader.share = share
+        batches.append(loader.next()["x"])
+    for whole, *parts in (noise, batches):
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_on_a_gpu_too(gpu):
