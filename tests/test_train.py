@@ -480,3 +480,26 @@ def test_neighbours_are_the_nearest_training_pictures(monkeypatch):
     np.testing.assert_array_equal(samples, nearest)
     assert set(made) == {"real", "neighbours", "ways"}
     assert gallery.gallery(GAN(shape=(2,), latent=2), data.open("ring", n=300)) == {}
+
+
+def test_what_a_doctor_sees_now_and_then_is_nothing_that_lasts():
+    doctor = Doctor({})
+    seen = [doctor._lasting("flat", present, times=3) for present in (1, 1, 0, 1, 1, 0, 1, 1, 1)]
+    assert seen == [False] * 8 + [True]
+
+
+def test_a_log_goes_back_to_a_checkpoint_without_a_word(tmp_path):
+    metrics = log.MetricsLog(tmp_path / "m.jsonl").open()
+    metrics.write({"step": 1})
+    then = metrics.state()
+    metrics.write({"step": 2})
+    metrics.close()
+    assert metrics.restore(then, step=1) is None
+    assert (tmp_path / "m.jsonl").read_text() == '{"step": 1}\n'
+
+
+def test_as_many_checkpoints_are_kept_as_are_asked_for(tmp_path):
+    folder = train.RunFolder(tmp_path / "run").prepare()
+    for step in range(1, 5):
+        checkpoint.write(folder, step, {"step": step}, keep=2)
+    assert [checkpoint.number(p) for p in checkpoint.files(folder.path)] == [3, 4]

@@ -57,7 +57,7 @@ SLIPS = [
         "train/checkpoint.py", "tests/test_resume.py -k 'foreign or older or cut_short or crafted'",
         ("checksums unread", "    if notes.get(\"checksum\") != str(checksum(state)):", "    if False:"),
         ("checksums without shapes", "kind = f\"tensor {array.dtype} {tuple(value.shape)}\"", "kind = f\"tensor {array.dtype}\""),
-        ("keeps one too many", "if number(p) <= step][:-keep]:", "if number(p) <= step][: -keep - 1]:"),
+        ("keeps one too many", "if number(p) <= step][:-keep]:", "if number(p) <= step][: -keep - 1]:", "tests/test_train.py -k kept"),
         ("the oldest is the newest", "    for candidate in reversed(found):", "    for candidate in found:"),
     ),
     *slips(
