@@ -57,10 +57,10 @@ def test_what_is_noticed_is_caught_and_what_is_not_survives(capsys, monkeypatch)
 
     monkeypatch.setattr(mutants, "copy_tree", with_a_red_test)
     file, tests = "tinygan/optim/ema.py", "tests/test_optim.py -k ema"
-    old = "average.array, value, 1 - decay, room)"
+    old = "average.array, value, share, room)"
     rows = [
-        Slip("noticed", file, old, "average.array, value, decay, room)", tests),
-        Slip("harmless", file, old, "average.array, value, (1 - decay), room)", tests),
+        Slip("noticed", file, old, "average.array, value, 1 - share, room)", tests),
+        Slip("harmless", file, old, "average.array, value, (share), room)", tests),
         Slip("stale", file, "no such text", "", tests),
         Slip("no such tests", file, old, old + "  # x", "tests/test_optim.py -k nothing_of_it"),
         Slip("red anyway", file, old, old + "  # x", "tests/test_red.py"),
