@@ -178,7 +178,7 @@ PLAYS = {
     },
     "wgan": {
         "ring": Play(
-            WGAN, "ring", 8000, 64, _NARROW | {"lr": 2e-3, "clip": 0.1, "alpha": 0.9},
+            WGAN, "ring", 12_000, 256, _NARROW | {"lr": 2e-3, "clip": 0.1, "alpha": 0.9},
             {"modes": 8, "kl": 0.5, "w1-correlation": 0.8},
             {"no clipping": {"clip": np.inf}, "c = 1e-5": {"clip": 1e-5},
              "a tenth of the steps": {"share": 0.1}},
