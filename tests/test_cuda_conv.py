@@ -65,14 +65,14 @@ def test_windows_that_halve_an_image(card):
 def test_a_sum_that_blocks_share(card):
     """Few tiles and long sums: each block adds up a part."""
     xp = card(processors=40)
-    assert conv._plan(conv.FORWARD, (32, 16), 36 * 9, 1, False, False)[1] > 1
+    assert conv._plan(conv.FORWARD, (32, 16), 36 * 9, 1, False)[1] > 1
     check(xp, (2, 36, 4, 4), (16, 36, 3, 3), SQUARE, RTOL["tf32"])
 
 
 def test_warpgroups(card):
     """What `conv_hopper.cu` computes: more than 64 channels."""
     xp = card(hopper=True, processors=40)
-    tile, splits = conv._plan(conv.FORWARD, (24, 132), 72 * 16, 1, False, True)
+    tile, splits = conv._plan(conv.FORWARD, (24, 132), 72 * 16, 1, True)
     assert tile.file == "conv_hopper.cu" and splits > 1
     check(xp, (2, 72, 6, 8), (132, 72, 4, 4), HALVING, RTOL["tf32"])
 

@@ -16,6 +16,7 @@ import numpy as np
 from .. import portable
 from ..device import array_module
 from .blas import matmul
+from .columns import channels_last, channels_second
 from .compiled import is_hopper, kernel, multiprocessors
 from .precision import tensor_cores
 
@@ -163,15 +164,9 @@ def _whole(shape, weight_shape, windows, padding):
 # -- layouts ---------------------------------------------------------------------------------------
 
 
-def channels_last(x):
-    """(N, C, H, W) → contiguous (N, H, W, C); no copy where the memory lies like that."""
-    view = x.transpose(0, 2, 3, 1)
-    return view if view.flags.c_contiguous else array_module(x).ascontiguousarray(view)
-
-
 def _first(x, shape):
     """Memory (N, H, W, C) as a view (N, C, H, W)."""
-    return x.reshape(shape).transpose(0, 3, 1, 2)
+    return channels_second(x.reshape(shape))
 
 
 def _matrix(x):
@@ -207,7 +202,7 @@ def _forward(x, weight, size, geometry):
         (count, height, width, *size, *stride, channels, channels, len(taps[0]), channels,
          len(weight), *size, 1, 1),
     )  # fmt: skip
-    return out.transpose(0, 3, 1, 2)
+    return channels_second(out)
 
 
 def _input_gradient(g, weight, size, geometry):
@@ -228,7 +223,7 @@ def _input_gradient(g, weight, size, geometry):
         (count, height, width, *grid, 1, 1, inner, filled, len(taps[0]), filters.shape[-1],
          weight.shape[1], *size, *step),
     )  # fmt: skip
-    return out.transpose(0, 3, 1, 2)
+    return channels_second(out)
 
 
 def _weight_gradient(x, g, shape, geometry):
@@ -243,13 +238,13 @@ def _weight_gradient(x, g, shape, geometry):
         (count, height, width, rows, columns, *geometry[0], channels, channels, len(taps[0]),
          channels, outer, 1, 1, 1, 1),
     )  # fmt: skip
-    return out[: shape[0], ..., : shape[1]].transpose(0, 3, 1, 2)
+    return channels_second(out[: shape[0], ..., : shape[1]])
 
 
 def _launch(kind, size, length, classes, images, filters, gradients, out, taps, numbers):
     """Convolve: the result has `size` rows and columns in each class, sums of `length` numbers."""
     exact = not tensor_cores()
-    tile, splits = _plan(kind, size, length, classes, exact, is_hopper() and not exact)
+    tile, splits = _plan(kind, size, length, classes, is_hopper() and not exact)
     xp = array_module(out)
     on_device = _on_device(taps, xp)
     parts = xp.empty((splits, *out.shape), out.dtype) if splits > 1 else out
@@ -289,7 +284,7 @@ _MOST_PARTS = 400
 
 
 @cache
-def _plan(kind, size, length, classes, exact, hopper):
+def _plan(kind, size, length, classes, hopper):
     """The tile, and into how many parts to cut the sums, with which the card is done first."""
     tiles = _FILTERS if kind == WEIGHT_GRADIENT else _PIXELS
     if hopper and kind != WEIGHT_GRADIENT and size[1] > 64:
