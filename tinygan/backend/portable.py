@@ -162,6 +162,15 @@ def standardize_gradient(g, x, weight, mean, rstd, dims, needed, out=None, slope
 # -- convolution by im2col and matrix product ------------------------------------------------------
 
 
+def output_size(size, kernel_size, stride, padding, dilation) -> tuple[int, int]:
+    """Positions of the window along each axis: floor((size + 2 padding - dilation (kernel - 1) - 1)
+    / stride) + 1."""
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True)
+    )
+
+
 def _windows(xp, x, kernel, stride, padding, dilation):
     """Every window of x (N, C, H, W) as a view: (N, C, oh, ow, kh, kw)."""
     (ph, pw), (dh, dw), (sh, sw) = padding, dilation, stride

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..portable import output_size
 from .threads import get_num_threads, parallel_for
 from .workspace import scratch
 
@@ -45,15 +46,6 @@ def channels_last(x: np.ndarray) -> np.ndarray:
 def channels_first(x: np.ndarray) -> np.ndarray:
     """(N, H, W, C) -> a view (N, C, H, W)."""
     return x.transpose(0, 3, 1, 2)
-
-
-def output_size(size, kernel_size, stride, padding, dilation) -> tuple[int, int]:
-    """Positions of the window along each axis: floor((size + 2 padding - dilation (kernel - 1) - 1)
-    / stride) + 1."""
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True)
-    )
 
 
 class Piece(NamedTuple):

@@ -95,7 +95,7 @@ def conv2d(x, weight, stride, padding, dilation, groups, size=None):
     """y[n, o] = Σ windows · w[o]; of `size` where fewer windows are wanted than there are."""
     geometry = (stride, padding, dilation)
     if size is None:
-        size = _windows(x.shape[2:], weight.shape[2:], *geometry)
+        size = portable.output_size(x.shape[2:], weight.shape[2:], *geometry)
     if not _ours(x, weight, groups, (len(x), len(weight), *size)):
         y = portable.conv2d(x, weight, *geometry, groups)
         return y[:, :, : size[0], : size[1]]
@@ -134,14 +134,6 @@ def conv_transpose2d_gradients(y, weight, g, *geometry):
     """dy and dw of x = conv2d_input_grad(y, weight), given the gradient of x."""
     dy = conv2d(g, weight, *geometry, size=y.shape[2:])
     return dy, conv2d_weight_grad(g, y, weight.shape[2:], *geometry)
-
-
-def _windows(size, kernel_size, stride, padding, dilation):
-    """How many windows there are along each axis."""
-    return tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation)
-    )
 
 
 def _ours(x, other, groups, shape):
