@@ -47,24 +47,24 @@ def learn(system, some):
 
 @pytest.mark.parametrize(("key", "config"), SETTINGS)
 def test_a_captured_system_learns_what_an_eager_one_does(key, config, strict):
-    given = batches(config["shape"], 20)
+    given, some = batches(config["shape"], 12), 8
     eager = fresh(key, config, captured=False)
-    first = learn(eager, given[:12])
+    first = learn(eager, given[:some])
     kept, random = clone(eager.state_dict()), first[2]
-    rest = learn(eager, given[12:])
+    rest = learn(eager, given[some:])
 
     captured = fresh(key, config, captured=True)
-    assert learn(captured, given[:12]) == first
+    assert learn(captured, given[:some]) == first
     assert captured.learn.programs == (2 if getattr(captured, "n_critic", 1) > 1 else 1)
     waits.clear()
-    losses = [captured.step(dict(batch)) for batch in given[12:]]
+    losses = [captured.step(dict(batch)) for batch in given[some:]]
     assert not waits, "the host waited for the device in a replayed step"
     assert [bits(each) for each in losses] == rest[0]
     assert (bits(captured.state_dict()), tg.random_state()) == rest[1:]
 
     captured.load_state_dict(kept)
     tg.restore_random_state(random)
-    assert learn(captured, given[12:]) == rest
+    assert learn(captured, given[some:]) == rest
 
 
 class Pair:
