@@ -20,15 +20,15 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", steps=3500, batch_size=32, lr=3e-3, schedule="linear", ema=0.998,
+        parser, data="digits", steps=2500, batch_size=32, lr=3e-3, schedule="late", ema=0.998,
         sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")  # G is wider than D, which wins between equals
     model.add_argument(
-        "--width", type=train.width, default=64, help="G's channels next to the image (default 64)"
+        "--width", type=train.width, default=48, help="G's channels next to the image (default 48)"
     )
     model.add_argument("--critic-width", type=train.width, default=32, help="D's (default 32)")
-    model.add_argument("--latent", type=train.width, default=16, help="length of z (default 16)")
+    model.add_argument("--latent", type=train.width, default=8, help="length of z (default 8)")
     return train.run(DCGAN, train.parse(parser, arguments))
 
 

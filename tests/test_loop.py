@@ -91,6 +91,9 @@ RATES = {
     "constant": lambda lr, t, steps: lr,
     "linear": lambda lr, t, steps: schedules.linear(lr, t, 1.0, 0.0, steps),
     "cosine": lambda lr, t, steps: schedules.cosine(lr, t, steps),
+    "late": lambda lr, t, steps: (
+        lr if 2 * t < steps else schedules.linear(lr, t - steps / 2, 1.0, 0.0, steps / 2)
+    ),
 }
 
 

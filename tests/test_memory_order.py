@@ -142,7 +142,7 @@ def watch(monkeypatch, module, seen):
         monkeypatch.setattr(module, name, noting(name, getattr(module, name)))
 
 
-@pytest.mark.parametrize("device", ["strict", "fibre_device"])
+@pytest.mark.parametrize("device", ["strict", pytest.param("fibre_device", marks=pytest.mark.slow)])
 def test_a_step_of_a_dcgan_keeps_channels_last(device, request, monkeypatch):
     request.getfixturevalue(device)
     seen = []

@@ -3,25 +3,25 @@
 import numpy as np
 
 from tinygan import data, optim
+from tinygan.train.loop import schedules
 
 
-def train(system, dataset, steps: int, batch_size: int, decay: float = 0.0, watch=None):
+def train(
+    system, dataset, steps: int, batch_size: int, decay: float = 0.0, watch=None, schedule="linear"
+):
     """`steps` steps at a rate falling to 0; the samplers then have their average weights.
 
     `watch(step, losses)` is called after each step.
     """
     loader = data.Loader(dataset, batch_size)
-    schedules = [
-        optim.LambdaLR(o, lambda step: max(0.0, 1 - step / steps))
-        for o in system.optimizers.values()
-    ]
+    falling = schedules(system, schedule, steps).values()
     averages = [optim.EMA(system.modules[name], decay) for name in system.sampled if decay]
     system.capture()
     for step in range(steps):
         losses = system.step(loader.next())
         for each in averages:
             each.update()
-        for each in schedules:
+        for each in falling:
             each.step()
         if watch:
             watch(step + 1, losses)

@@ -10,6 +10,7 @@ SLIPS = [
         ("averages never updated", "            average.update()\n", "            pass\n"),
         ("schedules never stepped", "            schedule.step()\n", "            pass\n"),
         ("cosine inverted", "(1 + math.cos(math.pi * part)) / 2", "(1 - math.cos(math.pi * part)) / 2"),
+        ("late falls at once", "min(1.0, 2 - 2 * part)", "1 - part"),
         ("linear rises", "\"linear\": lambda part: 1 - part,", "\"linear\": lambda part: part,"),
         ("samples of the last weights", "                stack.enter_context(average.applied())\n", "                pass\n"),
         ("the discriminator is averaged too", "for name in system.sampled} if ema", "for name in system.modules} if ema"),

@@ -27,6 +27,7 @@ _SCHEDULES = {
     "constant": None,
     "linear": lambda part: 1 - part,
     "cosine": lambda part: (1 + math.cos(math.pi * part)) / 2,
+    "late": lambda part: min(1.0, 2 - 2 * part),  # as it is for one half, then linear
 }
 
 

@@ -67,8 +67,9 @@ def _training(group):
         help="learning rate of Adam (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--schedule", choices=("constant", "linear", "cosine"), default="constant",
-        help="how the learning rate falls towards 0 by the last step (default %(default)s)",
+        "--schedule", choices=("constant", "linear", "cosine", "late"), default="constant",
+        help="how the learning rate falls to 0 by the last step; late: in its second half "
+        "(default %(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--ema", type=fraction, metavar="DECAY", default=0.0,
