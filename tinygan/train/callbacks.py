@@ -89,7 +89,7 @@ class Samples(Callback):
 
     def start(self, run):
         if self.z is None:
-            self.z = run.system.noise(self.n, "samples").numpy().copy()
+            self.z = run.system.noise(self.n, "sheet").numpy().copy()
         for step, path in run.folder.pictures():  # of a future not taken, or of where it stopped
             if step > run.step or (step and (not self.every or step % self.every)):
                 path.unlink(missing_ok=True)
