@@ -1,7 +1,7 @@
 """DCGAN: two convolutional networks play, and one of them learns to draw.
 
-    python examples/train_dcgan.py                          drawn digits, 32 px, two minutes or three
-    python examples/train_dcgan.py --data path/to/mnist     the files of MNIST, or any images
+    python examples/train_dcgan.py                         drawn digits, 32 px, two or three minutes
+    python examples/train_dcgan.py --data path/to/mnist    the files of MNIST, or any images
     python examples/train_dcgan.py --resume runs/dcgan/digits-1
 
 Shows the losses as it goes and leaves a folder with pictures, a film, curves, checkpoints and

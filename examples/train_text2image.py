@@ -63,12 +63,12 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="shapes", size=20, steps=6000, batch_size=32, lr=2e-3, schedule="linear",
+        parser, data="shapes", size=20, steps=4000, batch_size=32, lr=2e-3, schedule="late",
         ema=0.99, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument("--width", type=train.width, default=32, help="channels (default 32)")
-    model.add_argument("--latent", type=train.width, default=8, help="length of z (default 8)")
+    model.add_argument("--latent", type=train.width, default=32, help="length of z (default 32)")
     model.add_argument(
         "--caption", nargs="+", type=asked.caption, default=[], metavar="TEXT",
         help="draw this, too, at the end; each in quotes",

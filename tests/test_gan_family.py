@@ -227,21 +227,42 @@ def test_what_is_real_has_a_low_energy():
     np.testing.assert_array_equal(game.realness(tg.tensor([[1.0, 2.0]])).numpy(), [-3.0])
 
 
-def test_the_three_kinds_of_pair():
-    game, rng = small(TextToImage), np.random.default_rng(7)
-    own, other, false = 2 * rng.standard_normal((3, 16))
-    pairs, t = [], points()["caption"]
-    answers = Answers(own, other, false)
-    game.discriminator = lambda x, phi: pairs.append((x, phi.numpy())) or answers()
+class Told:
+    """A D of text to image that answers as it is told, and keeps what it was asked."""
+
+    def __init__(self, *answers):
+        self.answers, self.pairs = Answers(*answers), []
+
+    def trunk(self, x):
+        return f"seen {x}"
+
+    def compared(self, seen, phi):
+        self.pairs.append((seen, phi.numpy()))
+        return self.answers()
+
+    def __call__(self, x, phi):
+        return self.compared(self.trunk(x), phi)
+
+
+@pytest.mark.parametrize("others", [0, 1, 3, 99])
+def test_the_three_kinds_of_pair(others):
+    game, rng = small(TextToImage, others=others), np.random.default_rng(7)
+    t = points()["caption"]
+    n = min(others, len(t) - 1)  # no more than there are
+    own, false, *wrong = 2 * rng.standard_normal((2 + n, 16))
+    D = game.discriminator = Told(false, own, *wrong)
     got = game.discriminator_loss("x", "fake", tg.tensor(t)).item()
-    expected = -log_sigmoid(own) - (log_sigmoid(-other) + log_sigmoid(-false)) / 2
+    expected = -log_sigmoid(own) - log_sigmoid(-false)
+    if others:
+        believed = np.max(wrong, 0)
+        expected = -log_sigmoid(own) - (log_sigmoid(-believed) + log_sigmoid(-false)) / 2
     np.testing.assert_allclose(got, expected.mean(), rtol=1e-12)
-    assert [x for x, _ in pairs] == ["x", "x", "fake"]
     phi = game.encoder(tg.tensor(t)).numpy()
-    np.testing.assert_array_equal(pairs[0][1], phi)
-    np.testing.assert_array_equal(pairs[1][1], np.roll(phi, 1, 0))
-    np.testing.assert_array_equal(pairs[2][1], phi)
-    answers = Answers(false)
+    asked = [("fake", 0), ("x", 0)] + [("x", k + 1) for k in range(n)]
+    assert [seen for seen, _ in D.pairs] == [f"seen {x}" for x, _ in asked]
+    for (_, told), (_, k) in zip(D.pairs, asked, strict=True):
+        np.testing.assert_array_equal(told, np.roll(phi, k, 0))
+    game.discriminator = Told(false)
     got = game.generator_loss("fake", tg.tensor(t)).item()
     np.testing.assert_allclose(got, -log_sigmoid(false).mean(), rtol=1e-12)
 
