@@ -35,7 +35,7 @@ def test_fakes_that_should_be_certain_pictures_know_which():
 
 @pytest.fixture
 def short(monkeypatch, panel):  # noqa: F811
-    monkeypatch.setattr(conditional, "digits", lambda: panel)
+    monkeypatch.setattr(conditional, "digits", lambda size, n: panel)
     monkeypatch.setattr(conditional, "STEPS", 20)
     monkeypatch.setitem(conditional.RUN, "width", 4)
     monkeypatch.setitem(conditional.DECODER, "width", 4)

@@ -1,7 +1,5 @@
 """Gates of the games with a condition, and of the two losses of one decoder."""
 
-from functools import cache
-
 import numpy as np
 
 import tinygan
@@ -10,12 +8,13 @@ from tinygan.models import ACGAN, CGAN, CGANHeads, InfoGAN, MSEAdversarial, Text
 
 from .fakes import FAKES
 from .gate import Figure, gate
-from .pictures import Panel
+from .pictures import digits
 from .training import intact, misled, train
 
 # -- classes: the same data, networks and steps for all that know of classes -----------------------
 
-SIZE, STEPS, BATCH, DECAY = 16, 2500, 32, 0.99  # of a quick run
+SIZE, N = 16, 1250  # of digits, how many are scored
+STEPS, BATCH, DECAY = 2500, 32, 0.99  # of a quick run
 RUN = {"net": "dcgan", "width": 32, "latent": 16, "lr": 2e-3}
 BARS = {
     "diversity": 0.5, "frechet-share": 0.015, "smallest-class": 0.08, "transfer-share": 0.85,
@@ -27,13 +26,6 @@ FOUND = {
     "diversity": 0.5, "frechet-share": 0.05, "smallest-class": 0.03, "transfer-share": 0.8,
     "precision": 0.12, "confident": 0.4, "sharpness-error": 0.2, "duplicates": 0.01, "copies": 0.02,
 }  # fmt: skip
-
-
-@cache
-def digits() -> Panel:
-    held_out = data.open("digits", "test", size=SIZE, seed=1, n=20_000)
-    known = data.open("digits", size=SIZE, seed=0)
-    return Panel(known, held_out, metrics.Judge.load("digits"), n=1250)
 
 
 def learned(system, dataset, share=1.0, breaking=intact, seed=0, **config):
@@ -64,7 +56,7 @@ def by_class(system, seed, quick):
     A fifth of the steps shows well enough that shuffled labels teach nothing. The last twin is the
     model itself, which hears nine wishes of ten.
     """
-    panel, length = digits(), 1 if quick else 2
+    panel, length = digits(SIZE, N), 1 if quick else 2
     asked = np.arange(panel.n) % 10
     bars = {"label-accuracy": 0.92 if quick else 0.95} | BARS
 
@@ -101,7 +93,7 @@ def infogan(seed, quick):
     who never saw a code; "number" is the largest correlation of one of the numbers with a moment of
     the picture, within categories.
     """
-    panel, length = digits(), 1 if quick else 4
+    panel, length = digits(SIZE, N), 1 if quick else 4
     rng = np.random.default_rng(seed)
     category, numbers = np.arange(panel.n) % 10, rng.uniform(-1, 1, (panel.n, 2))
 
@@ -240,7 +232,7 @@ def mse_vs_adversarial(seed, quick):
     """Of images that are held out: how far what is made of their codes is from them, how sharp it
     is, and whether it shows the same digit. Each loss alone is a twin: one blurs, one invents.
     """
-    panel = digits()
+    panel = digits(SIZE, N)
     x, label = (panel.pool[key][: panel.n] for key in ("x", "label"))
     real = metrics.laplacian_energy(x)
 

@@ -13,11 +13,11 @@ Each figure is there for what it alone refuses; real held-out pictures get the i
     copies           samples that are training pictures             the training set by heart
 """
 
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
-from tinygan import metrics
+from tinygan import data, metrics
 
 from .fakes import FAKES
 from .gate import Figure
@@ -95,3 +95,11 @@ class Panel:
             )
             for name, bar in bars.items()
         ]  # fmt: skip
+
+
+@cache
+def digits(size=32, n=2500) -> Panel:
+    """Drawn digits."""
+    held_out = data.open("digits", "test", size=size, seed=1, n=20_000)
+    known = data.open("digits", size=size, seed=0)
+    return Panel(known, held_out, metrics.Judge.load("digits"), n)
