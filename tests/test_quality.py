@@ -62,6 +62,9 @@ def test_rows_of_other_models_stay_in_the_file(tmp_path, monkeypatch, capsys):
     assert "| a | tall | height | 1 | 0.00: height 4 | 1.50: twin, height 0.5 |" in (
         report.quality_summary(table)
     )
+    long = {"rows": [row for row in rows if row["model"] == "a"]}
+    (row,) = report.only_shortly(table, long)["rows"]
+    assert row["model"] == "b" and report.only_shortly(table, table)["rows"] == []
 
 
 def test_a_twin_must_fail_one_of_its_gates_figures():
