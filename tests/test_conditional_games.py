@@ -239,7 +239,7 @@ def torch_networks(torch, game, monkeypatch):
             self.words = torch.nn.Embedding(words, size, padding_idx=0)
 
         def forward(self, t):
-            return self.words(t).sum(1)
+            return self.words(t).sum(1) / t.shape[1] ** 0.5
 
     if isinstance(game, CGANHeads | ACGAN):
         parts["discriminator"] = Heads(1, game.classes)

@@ -93,6 +93,7 @@ SLIPS = [
         "models/text2image.py", GAMES,
         ("pairs that match count as mismatched", "range(1, min(self.others, len(phi) - 1) + 1)", "range(min(self.others, len(phi) - 1))"),
         ("mismatched pairs weigh double", "loss + 0.5 * (softplus(believed", "loss + 1.0 * (softplus(believed"),
+        ("captions louder than noise", ".sum(1) / t.shape[1] ** 0.5", ".sum(1)"),
         ("the least believed caption", "believed.amax(0)", "believed.amin(0)"),
         ("G teaches the reader", "s, phi = self.discriminator, self.encoder(c).detach()\n        return softplus(-s(fake, phi)).mean()", "s, phi = self.discriminator, self.encoder(c)\n        return softplus(s(fake, phi)).mean()"),
     ),
