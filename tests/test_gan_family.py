@@ -22,6 +22,7 @@ from tinygan.models import (
     MSEAdversarial,
     TextToImage,
 )
+from tinygan.models.text2image import TextEncoder
 
 FAMILY = [
     GAN, LSGAN, HingeGAN, WGAN, WGANGP, EBGAN, CGAN, CGANHeads, ACGAN, InfoGAN, MSEAdversarial,
@@ -225,6 +226,14 @@ def test_what_is_real_has_a_low_energy():
     game = small(EBGAN)
     game.discriminator = lambda x: (x.sum(1), None)
     np.testing.assert_array_equal(game.realness(tg.tensor([[1.0, 2.0]])).numpy(), [-3.0])
+
+
+def test_a_caption_is_its_words_added_up():
+    encoder = TextEncoder(9, 5)
+    t = np.array([[3, 8, 0, 0], [1, 1, 2, 5]])
+    words = encoder.words.weight.numpy()
+    assert not words[0].any()
+    np.testing.assert_allclose(encoder(tg.tensor(t)).numpy(), words[t].sum(1) / 2, rtol=1e-6)
 
 
 class Told:

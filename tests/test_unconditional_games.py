@@ -282,7 +282,8 @@ def test_a_detached_target_gives_ebgans_g_another_gradient_of_the_same_loss():
     assert np.linalg.norm(whole[1] - cut[1]) > 0.1 * np.linalg.norm(whole[1])
 
 
-def test_a_play_is_scored_and_so_are_its_twins():
+def test_a_play_is_scored_and_so_are_its_twins(monkeypatch):
+    monkeypatch.setattr(gates, "_WINDOWS", 3)
     play = gates.PLAYS["wgan"]["ring"]
     short = replace(play, steps=10, batch=16, config=play.config | {"width": 8})
     figures = short.figures(0)
