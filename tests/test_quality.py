@@ -67,6 +67,18 @@ def test_rows_of_other_models_stay_in_the_file(tmp_path, monkeypatch, capsys):
     assert row["model"] == "b" and report.only_shortly(table, table)["rows"] == []
 
 
+def test_rows_of_a_model_are_kept_when_a_later_one_is_interrupted(tmp_path, monkeypatch, capsys):
+    def interrupted(seed, quick):
+        raise KeyboardInterrupt
+
+    file = tmp_path / "q.json"
+    monkeypatch.setitem(quality.GATES, "a", fake_gate(2.0, {"twin": 0.5}))
+    monkeypatch.setitem(quality.GATES, "b", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quality.main(["--models", "a,b", "--seeds", "2", "--jobs", "1", "--json", str(file)])
+    assert [row["seed"] for row in json.loads(file.read_text())["rows"]] == [0, 1]
+
+
 def test_a_twin_must_fail_one_of_its_gates_figures():
     figures = [
         Figure("modes", 8, 7, {"frozen": 0}, ideal=8),

@@ -130,13 +130,13 @@ def finished(tasks: list[tuple], jobs: int) -> Iterator[tuple]:
             pool.shutdown(cancel_futures=True)
 
 
-def measure(models, options):
-    """All rows of these models, by model and seed, and the problems found."""
-    found, problems = {}, []
+def measure(models, options, keep=lambda model, rows: None):
+    """The problems found. `keep(model, rows)` is called once all seeds of a model are done."""
+    found, problems, seeds = {}, [], range(options.seeds)
     say(HEADER)
     tasks = [
         (model, seed, options.quick, options.device)
-        for model in models for seed in range(options.seeds)
+        for model in models for seed in seeds
     ]  # fmt: skip
     for (model, seed), gates, seconds in finished(tasks, options.jobs):
         found[model, seed] = []
@@ -147,7 +147,9 @@ def measure(models, options):
             say(summary(model, name, figures))
             found[model, seed] += rows
             problems += wrong
-    return [row for task in tasks for row in found[task[:2]]], problems
+        if all((model, each) in found for each in seeds):
+            keep(model, [row for each in seeds for row in found[model, each]])
+    return problems
 
 
 def main(arguments=None) -> int:
@@ -178,19 +180,18 @@ def main(arguments=None) -> int:
     if options.jobs < 1:
         parser.error(f"--jobs {options.jobs}: expected at least 1")
     options.threads = 1  # of each gate
-    rows, problems = measure(models, options)
-    if options.json:
-        write(Path(options.json), rows, models, options)
+    keep = lambda model, rows: options.json and write(Path(options.json), model, rows, options)
+    problems = measure(models, options, keep)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 
-def write(path, rows, models, options):
-    """The table for other programs; rows of models that were not measured now stay in it."""
+def write(path, model, rows, options):
+    """The table for other programs; rows of other models stay in it."""
     others = []
     if path.exists():
-        others = [r for r in json.loads(path.read_text())["rows"] if r["model"] not in models]
+        others = [r for r in json.loads(path.read_text())["rows"] if r["model"] != model]
     table = {
         "machine": machine(options),
         "versions": {"tinygan": tinygan.__version__, "numpy": np.__version__},
