@@ -137,7 +137,7 @@ PLAYS = {
     },
     "lsgan": {
         "ring": Play(
-            LSGAN, "ring", 3000, 256, _NARROW | {"lr": 1e-3},
+            LSGAN, "ring", 6000, 256, _NARROW | {"lr": 1e-3},
             {"modes": 7, "share": 0.8, "kl": 0.1}, BROKEN,
         ),
     },
