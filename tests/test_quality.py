@@ -113,7 +113,7 @@ def test_faults_are_distances_from_the_ideal_in_units_of_the_bars():
 def test_an_unknown_model_is_named(capsys):
     with pytest.raises(SystemExit):
         quality.main(["--models", "gam"])
-    assert "no gate for gam; there are dcgan, ebgan, " in capsys.readouterr().err
+    assert "no gate for gam; there are dcgan, cgan, " in capsys.readouterr().err
 
 
 def test_the_twins_are_broken_in_what_they_say():
@@ -154,18 +154,6 @@ def test_the_gate_of_dcgan_meets_its_twins_and_fakes(panel, monkeypatch):
     assert by_metric["duplicates"].controls["constant z"] == 1
     assert by_metric["precision"].value < 0.5 < by_metric["precision"].ideal
     assert quality.rows_of("dcgan", "samples", gate, 0, 1.0)[1]  # twenty steps are too few
-
-
-def test_the_gate_of_ebgan_meets_its_twins_and_fakes(panel, monkeypatch):
-    monkeypatch.setitem(quality.adversarial.EBGAN_RUN, "width", 4)
-    monkeypatch.setattr(quality.adversarial, "EBGAN_STEPS", 20)
-    monkeypatch.setattr(quality.adversarial, "digits", lambda size, n: panel)
-    gates = quality.GATES["ebgan"](0, True)
-    (cosine,) = gates["codes"]
-    assert list(cosine.controls) == ["λ = 0"] and 0 < cosine.value < 1
-    twins = ["λ = 0", "detached target", "a tenth of the steps"]
-    assert all(list(f.controls) == twins + list(panel.fakes) for f in gates["samples"])
-    assert set(pictures.MOST) < {f.metric for f in gates["samples"]}
 
 
 # -- fakes -----------------------------------------------------------------------------------------

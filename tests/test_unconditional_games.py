@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from benchmarks.quality import adversarial
 from benchmarks.quality import points as gates
 from tests.test_gan_family import batch, small, weights
 from tinygan import metrics, nn
@@ -277,7 +276,7 @@ def test_a_detached_target_gives_ebgans_g_another_gradient_of_the_same_loss():
             [p.grad.numpy().ravel() for p in game.generator.parameters()]
         )
 
-    whole, cut = gradient(), (adversarial.detached(game), gradient())[1]
+    whole, cut = gradient(), (gates.detached(game), gradient())[1]
     assert whole[0] == pytest.approx(cut[0], rel=1e-6)
     assert np.linalg.norm(whole[1] - cut[1]) > 0.1 * np.linalg.norm(whole[1])
 
