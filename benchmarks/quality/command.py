@@ -130,7 +130,7 @@ def finished(tasks: list[tuple], jobs: int) -> Iterator[tuple]:
             pool.shutdown(cancel_futures=True)
 
 
-def measure(models, options, keep=lambda model, rows: None):
+def measure(models, options, keep):
     """The problems found. `keep(model, rows)` is called once all seeds of a model are done."""
     found, problems, seeds = {}, [], range(options.seeds)
     say(HEADER)
