@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import mmap
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 import tinygan as tg
 import tinygan.nn.functional as F
 from tinygan import nn, optim
+from tinygan.backend.cpu import program as programs
 from tinygan.backend.cpu import set_num_threads
 from tinygan.backend.cpu.processes import HelperDied, helpers_wanted, team
 from tinygan.backend.cpu.program import Arena, Region
@@ -488,7 +490,8 @@ def test_observers_see_the_step_as_it_is():
 # -- memory and threads ----------------------------------------------------------------------------
 
 
-def test_an_arena_gives_places_again_and_joins_gaps():
+def test_an_arena_gives_places_again_and_joins_gaps(monkeypatch):
+    monkeypatch.setattr(programs, "_SLAB", 1 << 24)
     arena = Arena()
     places = [arena.place(1000) for _ in range(4)]
     assert len({start for _, start, _ in places}) == 4 and all(s % 64 == 0 for _, s, _ in places)
@@ -503,6 +506,25 @@ def test_an_arena_gives_places_again_and_joins_gaps():
         arena.give_back(place)
     assert arena.place(3 * 1024) == (0, places[0][1], places[2][2])
     assert arena.place(1 << 25) == (1, 0, 1 << 25) and arena.bytes == (1 << 25) + 5 * 1024
+
+
+def test_an_arena_takes_the_smallest_gap_that_is_large_enough():
+    arena = Arena()
+    large, _, small, _ = (arena.place(size) for size in (4096, 64, 1024, 64))
+    for place in (large, small):
+        arena.give_back(place)
+    assert arena.place(1000) == small and arena.place(1000)[:2] == large[:2]
+    assert arena.place(3072) == (0, 1024, 4096)
+
+
+def test_what_an_arena_has_not_used_takes_no_memory():
+    """Slabs are addresses; the system gives memory when they are written to."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("this system does not tell")
+    used = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+    before, arena = used(), Arena()
+    arena.place(1 << 20)
+    assert arena.slabs[0].size >= 1 << 30 and used() - before < 1 << 23
 
 
 def test_memory_is_planned_and_steady():
@@ -676,6 +698,7 @@ ALONE = """
 import sys, time
 import tinygan as tg
 from tinygan import nn
+from tinygan.backend.cpu import program as programs
 from tinygan.backend.cpu import set_num_threads
 from tinygan.backend.cpu.processes import team
 

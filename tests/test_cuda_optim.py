@@ -219,7 +219,7 @@ def test_all_that_may_stand_in_an_equation(card, monkeypatch):
     y = np.zeros_like(x)
     on_device = [tg.Tensor(a.copy()).to("cuda").array for a in (y, x)]
     together.apply_to_many(everything, [on_device])
-    portable.apply_equation(everything, [y, x], np.empty_like(x))
+    portable.apply_equation(everything, [y, x])
     assert counted.count == 1
     np.testing.assert_allclose(on_device[0].get(), y, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(on_device[1].get(), x)
@@ -267,8 +267,8 @@ class OfItsOwn(optim.Optimizer):
     def equation(self, theta, g, room, add_scaled, t, group):
         add_scaled(theta, 1.0, g, -group["lr"], room)
 
-    def update(self, theta, g, state, group, room):
-        super().update(theta, g, state, group, room)
+    def update(self, theta, g, state, group):
+        super().update(theta, g, state, group)
         theta *= 0.5
 
 

@@ -255,10 +255,8 @@ def test_a_new_optimizer_needs_only_its_rule():
         def __init__(self, params, lr=0.1):
             super().__init__(params, {"lr": lr})
 
-        def update(self, param, grad, state, group, scratch):
-            np.sign(grad, out=scratch)
-            scratch *= group["lr"]
-            param -= scratch
+        def equation(self, theta, g, room, add_scaled, t, group):
+            add_scaled(theta, 1.0, np.sign(g, out=room), -group["lr"], room)
 
     p = nn.Parameter([1.0, 1.0])
     p.grad = tg.tensor([5.0, -3.0])

@@ -38,6 +38,7 @@ SLIPS = [
     *slips(
         "backend/cpu/program.py", CAPTURE + " -k 'arena or pieces or helper or interrupt'",
         ("what was given back is used at once", "        if self.held is not None:", "        if False:"),
+        ("the largest gap is cut", "        gap = min((g", "        gap = max((g"),
         ("gaps are not joined", "            start, end = min(start, gap[1]), max(end, gap[2])", "            pass"),
         ("helpers read old weights", "            if arena.holds(x) or root_address(x) not in changing:", "            if True:"),
         ("helpers go on after an interrupt", "            team.dismiss()\n            raise", "            raise"),

@@ -94,7 +94,6 @@ SLIPS = [
         ("writes unnoted", "                p.mark_written(writer)\n", ""),
         ("one parameter in two groups", "            if id(p) in taken:", "            if False:"),
         ("steps uncounted", "            state[\"step\"] += 1\n", "            state[\"step\"] += 0\n", "tests/test_equations.py -k optimisers"),
-        ("room of another dtype", "key = (array.shape, array.strides, array.dtype, type(array))", "key = (array.shape, array.strides, type(array))", "tests/test_optim.py tests/test_equations.py"),
     ),
     *slips(
         "optim/schedule.py", SCHEDULES,

@@ -264,12 +264,12 @@ def add_scaled(y, b, x, a, room):
     y += array_module(y).multiply(x, a, out=room)
 
 
-def apply_equation(equation, arrays, room):
+def apply_equation(equation, arrays):
     """Change arrays of one shape in place, element by element: equation(*arrays, room, add_scaled).
 
-    `room` is one more array like them whose content is free to use.
+    `room` is one more array like the first, whose content is free to use.
     """
-    equation(*arrays, room, add_scaled)
+    equation(*arrays, array_module(arrays[0]).empty_like(arrays[0]), add_scaled)
 
 
 apply_to_many = None  # the same for many rows of arrays at once, where a device has a way

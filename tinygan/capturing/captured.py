@@ -140,13 +140,13 @@ class _Kind:
         arguments, keywords = call
         before = self.step.state(lambda array: array.copy(order="K"))
         replayed = self.step.replay(arrays)
-        after, difference = self.step.state(bits), self.step.spoilt(arrays)
+        after, difference = self.step.state(bits, bits), self.step.spoilt(arrays)
         self.step.put_back(before)
         del before
         self.step.program.forget()  # so that both ways together take no more than one
         result = self.function(*arguments, **keywords)
         difference = difference or self.step.difference(
-            after, replayed, self.step.state(bits), result
+            after, replayed, self.step.state(bits, bits), result
         )
         clear_workspace()
         give_back_freed_memory()

@@ -17,6 +17,8 @@ from .forms import leaves, rebuilt
 from .places import differ, place_for
 from .surroundings import Settings, modules_of, of_kind, variables, within_reach
 
+_PARTS = 64  # of an array whose bits are compared
+
 
 class Recorded:
     """A recorded call: its program, and what it was recorded under."""
@@ -141,9 +143,9 @@ class Recorded:
 
     # -- checking ----------------------------------------------------------------------------------
 
-    def state(self, of_array):
+    def state(self, of_array, of_gradient=lambda array: None):
         """All that a call writes to, with `of_array` of each array: memory, states of optimisers,
-        random streams, gradients.
+        random streams; and gradients, which a call may replace and does not change.
         """
         kept = [values.items() for o in self.optimizers for values in o.state.values()]
         return (
@@ -151,7 +153,7 @@ class Recorded:
             [{k: of_array(v.array) if isinstance(v, Tensor) else v for k, v in c} for c in kept],
             [(stream, stream.state()) for stream in all_streams()],
             [
-                (t, t.grad, None if t.grad is None else of_array(t.grad.array))
+                (t, t.grad, None if t.grad is None else of_gradient(t.grad.array))
                 for t, _ in self.grads
             ],
         )
@@ -201,7 +203,11 @@ def bits(array):
     """What tells two arrays apart if any bit of theirs differs: a digest, or a copy on the GPU."""
     if on_device(array):
         return _OnDevice(array)
-    return array.shape, array.dtype, blake2b(np.ascontiguousarray(array)).digest()
+    digest = blake2b()
+    # In parts: a copy of all of it would take as much memory again.
+    for part in [array] if array.flags.c_contiguous else np.array_split(array, _PARTS):
+        digest.update(np.ascontiguousarray(part))
+    return array.shape, array.dtype, digest.digest()
 
 
 class _OnDevice:

@@ -25,7 +25,6 @@ class Optimizer:
 
     def __init__(self, params, defaults: dict):
         self.defaults, self.param_groups, self.state = defaults, [], {}
-        self._rooms = {}
         self._writer = f"{type(self).__name__}.step"
         if isinstance(params, Tensor):
             raise TypeError(
@@ -105,11 +104,11 @@ class Optimizer:
             state["step"] += 1
         return group
 
-    def update(self, theta, g, state: dict, group: dict, room) -> None:
+    def update(self, theta, g, state: dict, group: dict) -> None:
         """One step for one parameter: the equation, where it is large in pieces and on threads."""
         group = self.prepare(theta, state, group)
         equation = partial(self.equation, t=state.get("step", 1), group=group)
-        kernels(theta).apply_equation(equation, [theta, g, *_kept(state)], room)
+        kernels(theta).apply_equation(equation, [theta, g, *_kept(state)])
 
     # -- what all share --------------------------------------------------------------------------
 
@@ -167,15 +166,7 @@ class Optimizer:
         if grad.dtype is not param.dtype:
             grad = grad.astype(param.dtype)
         grad = -grad if group.get("maximize") else grad
-        self.update(param, grad, self.state[p], group, self._room_like(param))
-
-    def _room_like(self, array):
-        """Room for intermediate results, shared by all parameters of one shape and dtype."""
-        key = (array.shape, array.strides, array.dtype, type(array))
-        room = self._rooms.get(key)
-        if room is None:
-            room = self._rooms[key] = array_module(array).empty_like(array)
-        return room
+        self.update(param, grad, self.state[p], group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False` set them to zeros."""

@@ -27,12 +27,12 @@ from .threads import (
 )
 from .views import address, root_address, within, written_by
 
-_SLAB = 1 << 24  # bytes asked of the system at a time, at least
+_SLAB = 1 << 30  # addresses asked of the system at a time; memory it gives when they are used
 _ALIGNED = 64
 
 
 class Arena:
-    """Memory in slabs; `place` finds room in the first gap that is large enough."""
+    """Memory in slabs; `place` finds room in the smallest gap that is large enough."""
 
     def __init__(self):
         self.slabs, self.gaps = [], []  # arrays of bytes; (slab, start, end), in order
@@ -41,15 +41,16 @@ class Arena:
     def place(self, size: int):
         """(slab number, start, end) of `size` free bytes."""
         size = -(-max(size, 1) // _ALIGNED) * _ALIGNED
-        for i, (slab, start, end) in enumerate(self.gaps):
-            if end - start >= size:
-                self.gaps[i] = (slab, start + size, end)
-                if start + size == end:
-                    del self.gaps[i]
-                return slab, start, start + size
-        self.slabs.append(shared_memory(max(size, _SLAB)))
-        insort(self.gaps, (len(self.slabs) - 1, 0, max(size, _SLAB)))
-        return self.place(size)
+        gap = min((g for g in self.gaps if g[2] - g[1] >= size), key=_room, default=None)
+        if gap is None:
+            self.slabs.append(shared_memory(max(size, _SLAB)))
+            gap = (len(self.slabs) - 1, 0, self.slabs[-1].size)
+            insort(self.gaps, gap)
+        slab, start, end = gap
+        self.gaps.remove(gap)
+        if start + size < end:
+            insort(self.gaps, (slab, start + size, end))
+        return slab, start, start + size
 
     def holds(self, x) -> bool:
         """Does an array lie here?"""
@@ -91,6 +92,11 @@ class Arena:
     def bytes(self) -> int:
         """Bytes in use now."""
         return sum(s.size for s in self.slabs) - sum(end - start for _, start, end in self.gaps)
+
+
+def _room(gap) -> int:
+    """How much fits into it."""
+    return gap[2] - gap[1]
 
 
 class Region:

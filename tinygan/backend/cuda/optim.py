@@ -9,7 +9,6 @@ from functools import cache, lru_cache
 import numpy as np
 
 from .. import portable
-from ..device import array_module
 from .compiled import kernel
 from .equations import CannotBeWrittenDown, write_down
 
@@ -32,7 +31,7 @@ def apply_to_many(equation, rows) -> None:
     for row in rows:
         kind = row[0].dtype.char
         if written is None or kind not in _TYPES or not lie_alike(row):
-            portable.apply_equation(equation, row, array_module(row[0]).empty_like(row[0]))
+            portable.apply_equation(equation, row)
         elif row[0].size:
             alike.setdefault(kind, []).append(row)
     for kind, same in alike.items():
