@@ -18,8 +18,8 @@ import pytest
 import tinygan as tg
 import tinygan.nn.functional as F
 from tinygan import nn, optim
+from tinygan.backend.cpu import processes, set_num_threads
 from tinygan.backend.cpu import program as programs
-from tinygan.backend.cpu import set_num_threads
 from tinygan.backend.cpu.processes import HelperDied, helpers_wanted, team
 from tinygan.backend.cpu.program import Arena, Region
 from tinygan.backend.cpu.recorder import Recorder
@@ -607,6 +607,18 @@ class Convolutions(Pair):
         return next(iter(self.captured.kinds.values())).step.program.regions
 
 
+def test_what_an_operation_wrote_on_the_side_goes_with_it(two_threads, monkeypatch):
+    """Scratch memory is used again by the next one, whatever that calls it."""
+    peaks = []
+    for over in (Recorder.operation_over, lambda self: None):
+        monkeypatch.setattr(Recorder, "operation_over", over)
+        pair = Convolutions()
+        pair.both(6)
+        (kind,) = pair.captured.kinds.values()
+        peaks.append(kind.step.program.peak)
+    assert peaks[0] < 0.9 * peaks[1]
+
+
 def test_pieces_are_recorded_as_pieces(two_threads, monkeypatch):
     """They are replayed by two threads, and by one inside another loop."""
     monkeypatch.setenv("TINYGAN_HELPERS", "threads")
@@ -628,6 +640,14 @@ def helpers(two_threads, monkeypatch):
         pytest.skip("needs Linux on x86-64")
     yield team
     team.dismiss()
+
+
+@pytest.mark.parametrize("card", [True, False])
+def test_helpers_do_without_cupy_but_not_beside_a_gpu(helpers, monkeypatch, card):
+    """CuPy may be installed where there is no GPU: then nothing stands in the way of a fork."""
+    monkeypatch.setitem(sys.modules, "cupy", object())
+    monkeypatch.setattr(processes, "cuda_is_available", lambda: card)
+    assert helpers_wanted() is not card
 
 
 def test_helpers_leave_the_same_bits(helpers):
@@ -698,7 +718,6 @@ ALONE = """
 import sys, time
 import tinygan as tg
 from tinygan import nn
-from tinygan.backend.cpu import program as programs
 from tinygan.backend.cpu import set_num_threads
 from tinygan.backend.cpu.processes import team
 

@@ -33,6 +33,7 @@ SLIPS = [
         ("what runs as a whole runs once", "        self.note(partial(outside_of_loops, function, *given))\n", ""),
         ("writes by index are forgotten", "        self.note(partial(function, *given, **options))\n        for x", "        for x"),
         ("a weight's transform outlives the weight", "            self._remembered.pop(address(root), None)", "            pass", CAPTURE + " -k 'pieces or dcgan'"),
+        ("scratch memory outlives its operation", "        self._scratch.clear()  # whoever", "        pass  # whoever", CAPTURE + " -k on_the_side"),
         ("workers share their scratch memory", "self.thread = k * threads // len(starts)\n", "self.thread = 0\n", CAPTURE + " -k 'pieces or helpers_leave'"),
     ),
     *slips(

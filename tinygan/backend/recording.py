@@ -83,8 +83,13 @@ class Observer:
                 raise
             finally:
                 self.operation = outer
+                if not outer:
+                    self.operation_over()
 
         return named
+
+    def operation_over(self):
+        """No operation is under way any more."""
 
     def where(self):
         """Recorded nodes need no place in the user's code."""

@@ -34,6 +34,7 @@ from contextlib import suppress
 
 import numpy as np
 
+from ..device import cuda_is_available
 from .threads import get_num_threads, single_threaded_blas
 
 LOOPS = 64  # in a region, at most
@@ -61,7 +62,7 @@ def helpers_wanted() -> bool:
         and sys.platform == "linux"
         and platform.machine() in ("x86_64", "AMD64")
         and os.environ.get("TINYGAN_HELPERS", "processes") == "processes"
-        and "cupy" not in sys.modules  # a CUDA context does not survive a fork
+        and not ("cupy" in sys.modules and cuda_is_available())  # its context survives no fork
     )
 
 

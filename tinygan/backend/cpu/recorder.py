@@ -180,6 +180,9 @@ class Recorder(Observer):
             block = self._scratch[self.thread, name] = self._block(needed)
         return np.ndarray.__new__(Traced, shape, dtype, block)
 
+    def operation_over(self):
+        self._scratch.clear()  # whoever asked for it had it for one operation
+
     def _block(self, size):
         slab, start, end = place = self.arena.place(size)
         block = self.arena.slabs[slab][start:end].view(Traced)
