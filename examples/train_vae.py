@@ -14,7 +14,7 @@ without the KL, and with fifty times too much of it.
 import argparse
 import sys
 
-from tinygan import data, train
+from tinygan import train
 from tinygan.models import VAE, build
 from tinygan.train import codes
 from tinygan.train.score import Line
@@ -48,11 +48,8 @@ def lesson(system, test, options):
     systems, batch = {"β = 1: a bound of the likelihood": system}, test.take(500)
     x = batch["x"][codes.of_all_classes(batch, 16)]
     for name, beta in (("β = 0: no KL", 0.0), ("β = 50: too much KL", 50.0)):
-        systems[name] = twin = build({**system.config, "beta": beta}).capture()
-        loader = data.Loader(train.dataset(options), options.batch_size)
-        for _ in range(min(options.steps, 1000)):
-            twin.step(next(loader))
-        loader.close()
+        twin = build({**system.config, "beta": beta})
+        systems[name] = train.beside(twin, options, steps=min(options.steps, 1000))
     z = system.noise(16, "lesson").numpy()
     sheets = {}
     for name, each in systems.items():

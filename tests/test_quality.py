@@ -12,6 +12,7 @@ from benchmarks.quality.gate import nearest, worst
 from tinygan import data, metrics
 from tinygan.backend.cpu import get_num_threads
 from tinygan.models import GAN
+from tinygan.train import learn
 
 FIELDS = [
     "model", "metric", "value", "threshold", "passed", "control", "control_value",
@@ -121,7 +122,7 @@ def test_the_twins_are_broken_in_what_they_say():
     system = quality.frozen(GAN(shape=(2,), latent=2, width=8))
     weights = lambda m: [p.numpy().copy() for p in m.parameters()]
     before = {name: weights(m) for name, m in system.modules.items()}
-    quality.train(system, ring, 5, 32)
+    learn(system, ring, 5, 32)
     moved = {
         name: any((a != b).any() for a, b in zip(before[name], weights(m), strict=True))
         for name, m in system.modules.items()
@@ -133,11 +134,9 @@ def test_the_twins_are_broken_in_what_they_say():
 
 def test_training_decays_the_rate_and_averages_the_weights():
     tg.manual_seed(1)
-    plain = quality.train(GAN(shape=(2,), latent=2, width=8), data.open("ring", n=500), 20, 32)
+    plain = learn(GAN(shape=(2,), latent=2, width=8), data.open("ring", n=500), 20, 32)
     tg.manual_seed(1)
-    average = quality.train(
-        GAN(shape=(2,), latent=2, width=8), data.open("ring", n=500), 20, 32, decay=0.9
-    )
+    average = learn(GAN(shape=(2,), latent=2, width=8), data.open("ring", n=500), 20, 32, ema=0.9)
     assert plain.optimizers["generator"].param_groups[0]["lr"] == 0
     assert (plain.generator[0].weight.numpy() != average.generator[0].weight.numpy()).any()
 

@@ -10,9 +10,9 @@ trained: all are scored as the model is, and each must fail one of the gate's fi
 from . import adversarial, conditional, likelihood, points  # their gates register themselves
 from .command import line, main, measure, rows_of
 from .gate import GATES, Figure, gate
-from .training import constant_noise, frozen, intact, misled, train, untold
+from .twins import constant_noise, frozen, intact, misled, untold
 
 __all__ = [
     "GATES", "Figure", "adversarial", "conditional", "constant_noise", "frozen", "gate", "intact",
-    "likelihood", "line", "main", "measure", "misled", "points", "rows_of", "train", "untold",
+    "likelihood", "line", "main", "measure", "misled", "points", "rows_of", "untold",
 ]  # fmt: skip

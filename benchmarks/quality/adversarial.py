@@ -2,10 +2,11 @@
 
 import tinygan
 from tinygan.models import DCGAN
+from tinygan.train import learn
 
 from .gate import gate
 from .pictures import digits
-from .training import constant_noise, intact, train
+from .twins import constant_noise, intact
 
 # As the example trains it, and longer; what is asked for is DCGAN's own. G is wider than D: between
 # equals D wins as the rate falls (its loss ends at 0.3 … 0.4, here at 0.9), and precision stays at
@@ -36,7 +37,7 @@ def dcgan(seed, quick):
         config = dict(DCGAN_RUNS[length])
         steps, batch, decay = (config.pop(name) for name in ("steps", "batch", "decay"))
         system = breaking(DCGAN(shape=(1, 32, 32), **config))
-        train(system, panel.training, int(steps * share), batch, decay, schedule="late")
+        learn(system, panel.training, int(steps * share), batch, "late", decay)
         return panel.scores(system.sample(panel.n))
 
     twins = {

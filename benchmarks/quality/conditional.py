@@ -5,11 +5,12 @@ import numpy as np
 import tinygan
 from tinygan import data, metrics
 from tinygan.models import ACGAN, CGAN, CGANHeads, InfoGAN, MSEAdversarial, TextToImage
+from tinygan.train import learn
 
 from .fakes import FAKES
 from .gate import Figure, gate
 from .pictures import digits
-from .training import intact, misled, train
+from .twins import intact, misled
 
 # -- classes: the same data, networks and steps for all that know of classes -----------------------
 
@@ -32,7 +33,7 @@ def learned(system, dataset, share=1.0, breaking=intact, seed=0, **config):
     """`system` after a share of the steps."""
     tinygan.manual_seed(seed)
     made = breaking(system(shape=dataset.shape, **RUN | config))
-    return train(made, dataset, int(STEPS * share), BATCH, decay=DECAY)
+    return learn(made, dataset, int(STEPS * share), BATCH, ema=DECAY)
 
 
 @gate("cgan")
@@ -194,7 +195,7 @@ def text2image(seed, quick):
         options = {k: TEXT[k] for k in ("latent", "width", "lr")} | config
         system = breaking(TextToImage(shape=known.shape, **options))
         steps = int(TEXT_STEPS[length] * share)
-        train(system, known, steps, TEXT["batch"], decay=DECAY, schedule="late")
+        learn(system, known, steps, TEXT["batch"], "late", DECAY)
         made = {
             split: (system.sample(TEXT["n"], test["caption"]), np.arange(TEXT["n"]))
             for split, test in tests.items()
@@ -247,7 +248,7 @@ def mse_vs_adversarial(seed, quick):
     def scores(loss, share=0.5):
         tinygan.manual_seed(seed)
         system = MSEAdversarial(shape=panel.training.shape, loss=loss, **DECODER)
-        train(system, panel.training, int(STEPS * share), BATCH, decay=DECAY)
+        learn(system, panel.training, int(STEPS * share), BATCH, ema=DECAY)
         return shown(system.reconstruct(x), np.arange(len(x)))
 
     model = scores("both")

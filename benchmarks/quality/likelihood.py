@@ -7,10 +7,11 @@ import numpy as np
 import tinygan
 from tinygan import data, metrics
 from tinygan.models import AE, CVAE, VAE, GaussianMixture
+from tinygan.train import learn
 
 from .gate import Figure, gate
 from .pictures import Panel
-from .training import intact, train, untold
+from .twins import intact, untold
 
 # Likelihoods are of black and white digits at 16 px, so that they are nats of a true density, and a
 # seed takes some minutes at most. Samples are the likelier colour of each pixel.
@@ -50,7 +51,7 @@ def ae(seed, quick):
     def share(steps, lr=2e-3, **config):
         tinygan.manual_seed(seed)
         system = AE(shape=(1, 16, 16), latent=8, lr=lr, **config)
-        return (train(system, train_set, steps, 128) if steps else system).error(x) / pca
+        return (learn(system, train_set, steps, 128) if steps else system).error(x) / pca
 
     linear = share(4000, lr=0.02, net="linear")
     deep = share(1000 if quick else 2000, hidden=(256, 128))
@@ -75,7 +76,7 @@ def vae(seed, quick):
     def scores(beta=1.0, steps=steps):
         tinygan.manual_seed(seed)
         system = VAE(shape=(1, 16, 16), hidden=(400, 200), latent=8, beta=beta, lr=2e-3)
-        train(system, panel.training, steps, 128)
+        learn(system, panel.training, steps, 128)
         nll = system.nll(x[:100], k=500).mean()
         return panel.scores(likelier(system.sample(panel.n))) | {
             "nll": nll,
@@ -122,7 +123,7 @@ def by_label(seed):
     def scores(breaking=intact, steps=steps):
         tinygan.manual_seed(seed)
         system = breaking(CVAE(shape=(1, 16, 16), hidden=(256, 128), latent=8, lr=2e-3))
-        made = train(system, panel.training, steps, 128).sample(panel.n, system.one_hot(asked))
+        made = learn(system, panel.training, steps, 128).sample(panel.n, system.one_hot(asked))
         return panel.scores(likelier(made), asked)
 
     twins = {
@@ -147,7 +148,7 @@ def by_quadrants(seed):
         tinygan.manual_seed(seed)
         config = {"hidden": (200,), "latent": latent, "given": "quadrants"}
         system = breaking(CVAE(shape=(1, 16, 16), lr=2e-3, **config))
-        train(system, panel.training, 2000, 128)
+        learn(system, panel.training, 2000, 128)
 
         def given(name, seen):
             c = system.hidden_image(seen, np.tile(QUADRANTS[name], (len(x), 1)))

@@ -25,9 +25,10 @@ import tinygan
 from tinygan import data, metrics, ops
 from tinygan.models import EBGAN, GAN, LSGAN, WGAN, WGANGP, HingeGAN
 from tinygan.models.ebgan import pulling_away
+from tinygan.train import learn
 
 from .gate import Figure, gate
-from .training import frozen, intact, train
+from .twins import frozen, intact
 
 MOST = ("kl", "slope-error", "cosine", "seconds", "frechet-share", "duplicates")  # less is better
 SAMPLES = 5000
@@ -73,7 +74,7 @@ class Play:
                 made = system.sample(system.noise(2000, "watched").numpy())
                 history.append((mean, np.nan_to_num(made)))
 
-        train(system, dataset, steps, self.batch, self.decay, watch)
+        learn(system, dataset, steps, self.batch, ema=self.decay, watch=watch)
         return system, dataset, history
 
     def scores(self, seed, **twin) -> dict[str, float]:

@@ -8,7 +8,7 @@ An example is four lines: a parser, the shared `options`, the system, `run`.
     sys.exit(train.run(DCGAN, settings))
 """
 
-from .beside import beside
+from .beside import beside, learn
 from .doctor import Doctor, Unhealthy
 from .folder import RunError, RunFolder
 from .loop import Callback, Trainer
@@ -29,6 +29,6 @@ from .start import run
 
 __all__ = [
     "Callback", "Doctor", "RunError", "RunFolder", "Trainer", "Unhealthy", "beside", "dataset",
-    "fraction", "number", "options", "parse", "positive", "positive_number", "run", "scorer",
-    "some_text", "whole", "width",
+    "fraction", "learn", "number", "options", "parse", "positive", "positive_number", "run",
+    "scorer", "some_text", "whole", "width",
 ]  # fmt: skip

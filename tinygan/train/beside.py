@@ -1,24 +1,38 @@
-"""A system trained beside a run's, to compare with: the same data, the same settings, no folder."""
+"""Training without a folder: systems to compare with."""
 
 from .. import data, optim
 from ..models import System
-from .loop import schedules
 from .options import dataset
+from .rates import schedules
 
 
-def beside(twin: System, options) -> System:
-    """`twin` trained as the command line says; afterwards it has its average weights, if any."""
-    loader = data.Loader(dataset(options), options.batch_size)
-    falling = schedules(twin, options.schedule, options.steps)
-    averages = [optim.EMA(twin.modules[k], options.ema) for k in twin.sampled if options.ema]
-    twin.capture()
-    for _ in range(options.steps):
-        twin.step(next(loader))
-        for average in averages:
-            average.update()
-        for schedule in falling.values():
-            schedule.step()
+def learn(
+    system: System, dataset, steps: int, batch_size: int, schedule="linear", ema=0.0, watch=None
+) -> System:
+    """The system after so many steps; what is sampled from has its average weights, if any.
+
+    `watch(step, losses)` is called after each step.
+    """
+    loader = data.Loader(dataset, batch_size)
+    falling = schedules(system, schedule, steps).values()
+    averages = [optim.EMA(system.modules[name], ema) for name in system.sampled if ema]
+    system.capture()
+    for step in range(steps):
+        losses = system.step(next(loader))
+        for each in averages:
+            each.update()
+        for each in falling:
+            each.step()
+        if watch:
+            watch(step + 1, losses)
     loader.close()
-    for average in averages:
-        average.copy_to(average.module)
-    return twin
+    for each in averages:
+        each.copy_to(each.module)
+    return system
+
+
+def beside(twin: System, options, steps=None) -> System:
+    """`twin` after a training as the command line says, of other `steps` where they are given."""
+    steps = options.steps if steps is None else steps
+    known = dataset(options)
+    return learn(twin, known, steps, options.batch_size, options.schedule, options.ema)

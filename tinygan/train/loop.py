@@ -7,7 +7,6 @@ dict, and a run restored from it continues bit for bit: weights, buffers, optimi
 schedules, all random streams, the data's order and position, and what the callbacks keep.
 """
 
-import math
 import time
 from contextlib import ExitStack, contextmanager
 
@@ -22,22 +21,7 @@ from .doctor import Unhealthy, diagnose, not_finite
 from .folder import RunFolder
 from .interrupt import Interrupt
 from .log import MetricsLog
-
-_SCHEDULES = {
-    "constant": None,
-    "linear": lambda part: 1 - part,
-    "cosine": lambda part: (1 + math.cos(math.pi * part)) / 2,
-    "late": lambda part: min(1.0, 2 - 2 * part),  # as it is for one half, then linear
-}
-
-
-def schedules(system: System, name: str, steps: int) -> dict:
-    """What lets the rates of a system's optimisers fall within so many steps, by their names."""
-    factor = _SCHEDULES[name]
-    if factor is None:
-        return {}
-    part = lambda step: factor(min(step / steps, 1.0))
-    return {key: optim.LambdaLR(o, part) for key, o in system.optimizers.items()}
+from .rates import schedules
 
 
 class Callback:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, field
 
 from .. import data
+from .rates import SCHEDULES
 
 CHANGEABLE = {
     "steps", "epochs", "lr", "device", "threads", "sample_every", "checkpoint_every", "keep",
@@ -67,7 +68,7 @@ def _training(group):
         help="learning rate of Adam (default %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--schedule", choices=("constant", "linear", "cosine", "late"), default="constant",
+        "--schedule", choices=SCHEDULES, default="constant",
         help="how the learning rate falls to 0 by the last step; late: in its second half "
         "(default %(default)s)",
     )  # fmt: skip

@@ -1,33 +1,6 @@
-"""Training without ceremony, and the ways in which a twin is broken."""
+"""The ways in which a twin is broken."""
 
 import numpy as np
-
-from tinygan import data, optim
-from tinygan.train.loop import schedules
-
-
-def train(
-    system, dataset, steps: int, batch_size: int, decay: float = 0.0, watch=None, schedule="linear"
-):
-    """`steps` steps at a rate falling to 0; the samplers then have their average weights.
-
-    `watch(step, losses)` is called after each step.
-    """
-    loader = data.Loader(dataset, batch_size)
-    falling = schedules(system, schedule, steps).values()
-    averages = [optim.EMA(system.modules[name], decay) for name in system.sampled if decay]
-    system.capture()
-    for step in range(steps):
-        losses = system.step(loader.next())
-        for each in averages:
-            each.update()
-        for each in falling:
-            each.step()
-        if watch:
-            watch(step + 1, losses)
-    for each in averages:
-        each.copy_to(each.module)
-    return system
 
 
 def intact(system):
