@@ -78,6 +78,22 @@ def test_a_mean_far_from_zero_costs_no_accuracy():
     assert np.abs(mean - 1e3).max() < 0.1
 
 
+@pytest.mark.parametrize("dtype, eps", [(np.float32, 4), (np.float64, 2)])
+def test_activations_whose_logarithm_must_not_lose_what_one_swallows(dtype, eps):
+    """log(1 + eˣ) to a few last digits, from eˣ = 1e-37 on and for whatever is not a number."""
+    x = np.concatenate([-np.geomspace(1e-6, 85, 4000), np.geomspace(1e-6, 1e6, 4000)]).astype(dtype)
+    exact = np.log1p(np.exp(-np.abs(x).astype(np.longdouble))) + np.maximum(x, 0)
+    t = random.uniform(0, 1, x.shape).astype(dtype)
+    eps *= np.finfo(dtype).eps
+    np.testing.assert_allclose(cpu.softplus(x), exact.astype(np.float64), rtol=eps)
+    bound = eps * (exact + np.abs(x * t))
+    assert (
+        np.abs(cpu.bce_with_logits(x, t) - (exact - x.astype(np.longdouble) * t)) <= bound
+    ).all()
+    odd = np.tile(np.array([np.inf, -np.inf, np.nan, 0.0, -0.0], dtype), 500)
+    np.testing.assert_allclose(cpu.softplus(odd)[:5], [np.inf, 0, np.nan, np.log(2), np.log(2)])
+
+
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("shape", [(), (0, 3), (7,), (5, 3, 4, 4), (16, 32, 32, 32)], ids=str)
 def test_activations(shape, last):
@@ -92,10 +108,16 @@ def test_activations(shape, last):
         ("tanh", ()),
         ("sigmoid", ()),
         ("leaky_relu", (0.2,)),
+        ("softplus", ()),
     ]:
         ours = getattr(cpu, name)(x, *arguments)
         theirs = getattr(portable, name)(x, *arguments)
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-12)
+    for t in (g, g.astype(np.float64)):
+        ours, theirs = cpu.bce_with_logits(x, t), portable.bce_with_logits(x, t)
+        np.testing.assert_allclose(
+            ours, theirs, rtol=1e-6, atol=1e-6 * np.abs(x * t).max(initial=0), strict=True
+        )
     y = portable.leaky_relu(x, 0.2)
     for slope in (0.0, 0.2):
         ours = cpu.leaky_relu_gradient(g, y, slope)

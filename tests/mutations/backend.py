@@ -31,6 +31,9 @@ SLIPS = [
         ("leaky relu by the minimum", "return np.maximum(x, np.multiply(x, slope", "return np.minimum(x, np.multiply(x, slope"),
         ("tanh's gradient", "np.subtract(1, term, out=term)", "np.add(1, term, out=term)"),
         ("sigmoid overflows early", "limit = 88.0 if x.dtype == np.float32 else 700.0", "limit = 8.0 if x.dtype == np.float32 else 700.0"),
+        ("the logarithm loses what one swallows", "    out += lost\n", "    pass\n"),
+        ("softplus without its positive part", "    out += np.clip(x, 0, np.inf, out=u)", "    pass"),
+        ("targets of another kind are taken as they are", " or (x.shape, x.dtype) != (t.shape, t.dtype):", ":"),
         ("sigmoid of the other sign", "        np.negative(x, out=out)\n", "        out[...] = x\n"),
     ),
     *slips(
