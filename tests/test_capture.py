@@ -345,6 +345,30 @@ def test_recurrent_networks_embeddings_and_attention():
         steps[1](tg.tensor(t + 20), tg.tensor(y))
 
 
+def test_averages_within_a_step_are_counted_once():
+    """Checking makes the call twice: neither the averages nor their count may see it."""
+    averages = []
+
+    class Averaged(Pair):
+        @staticmethod
+        def step_of(net, descent):
+            plain, ema = Pair.step_of(net, descent), optim.EMA(net, 0.99)
+            averages.append(ema)
+
+            def step(x, y):
+                loss = plain(x, y)
+                ema.update()
+                return loss
+
+            return step
+
+    pair = Averaged(small)
+    pair.both(8)
+    assert pair.captured.programs == 1
+    assert averages[0].updates == averages[1].updates == 8
+    assert bits(averages[0].average) == bits(averages[1].average)
+
+
 # -- what no program can do again ------------------------------------------------------------------
 
 

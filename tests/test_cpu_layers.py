@@ -246,14 +246,22 @@ def test_an_equation_in_pieces_is_the_equation_as_a_whole(two_threads):
         np.multiply(kept, kept, out=room)
         add_scaled(theta, 1.0, room, -0.1, room)
 
+    rows = [[images(*shape, last=False) for _ in "123"] for shape in [(300, 900), (7,), (0, 3)]]
+    whole = [[array.copy() for array in row] for row in rows]
+    cpu.apply_to_many(equation, rows)
+    portable.apply_to_many(equation, whole)
+    for row, expected in zip(rows, whole):
+        for a, b in zip(row, expected):
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
+
     for order in [(0, 1, 2, 3), (1, 0, 3, 2)]:
         theta, g, kept = (images(128, 96, 8, 8, last=False) for _ in range(3))
         turned = np.asfortranarray(g.transpose(order))
         arrays = [theta.transpose(order), turned, kept.transpose(order)]
         exact = [a.copy() for a in arrays]
         gradient = arrays[1].copy()
-        cpu.apply_equation(equation, arrays)
-        portable.apply_equation(equation, exact)
+        cpu.apply_to_many(equation, [arrays])
+        portable.apply_to_many(equation, [exact])
         for ours, expected in zip(arrays, exact, strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-7)
         np.testing.assert_array_equal(arrays[1], gradient)
@@ -268,7 +276,7 @@ def test_an_equation_over_memory_with_gaps_and_a_gradient_that_lies_otherwise():
     v[...] = np.abs(v)
     optimizer = optim.Adam([tg.ones(1)])
     equation = partial(optimizer.equation, t=3, group=optimizer.param_groups[0])
-    cpu.apply_equation(equation, [theta, g, m, v])
-    portable.apply_equation(equation, exact)
+    cpu.apply_to_many(equation, [[theta, g, m, v]])
+    portable.apply_to_many(equation, [exact])
     for a, b in zip((theta, g, m, v), exact):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)

@@ -264,6 +264,20 @@ def test_a_new_optimizer_needs_only_its_rule():
     np.testing.assert_allclose(p.numpy(), [0.9, 1.1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (80, 120)])
+def test_a_gradient_may_lie_in_another_order_and_be_of_another_type(shape):
+    draw = np.random.default_rng(0).standard_normal
+    start, gradient = draw(shape).astype(np.float32), draw(shape).astype(np.float32)
+    moved = []
+    for g in (gradient, np.asfortranarray(gradient), gradient.astype(np.float64)):
+        p = nn.Parameter(start.copy())
+        p.grad = tg.Tensor(g)
+        optim.Adam([p], lr=0.1).step()
+        moved.append(p.numpy())
+    np.testing.assert_array_equal(moved[0], moved[1])
+    np.testing.assert_array_equal(moved[0], moved[2])
+
+
 P = nn.Parameter([1.0])
 
 

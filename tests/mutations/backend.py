@@ -38,7 +38,8 @@ SLIPS = [
     ),
     *slips(
         "backend/cpu/optim.py", "tests/test_cpu_layers.py -k 'adam or equation'",
-        ("gradients in another order of memory", "        g[...] = given  # brought", "        g.reshape(-1)[...] = given.reshape(-1, order=\"K\")  # brought"),
+        ("what lies in no order is left out", "            portable.apply_to_many(equation, [row])", "            pass"),
+        ("only whole pieces", "range(0, row[0].size, PIECE)", "range(0, row[0].size - PIECE + 1, PIECE)"),
     ),
     *slips(
         "backend/cpu/blas.py", "tests/test_cpu_layers.py tests/test_equations.py -k 'adam or optimisers'",
@@ -52,7 +53,7 @@ SLIPS = [
     *slips(
         "backend/cpu/pieces.py", "tests/test_cpu_layers.py",
         ("the last piece is lost", "    for start in range(0, size, PIECE):", "    for start in range(0, size - PIECE + 1, PIECE):"),
-        ("orders of memory mixed up", "        if all(part is not None for part in flat):\n            break\n    else:\n        return False", "        if flat[0] is not None:\n            break\n    else:\n        return False\n    flat = [a.reshape(-1) if part is None else part for a, part in zip(arrays, flat)]"),
+        ("orders of memory mixed up", "        if all(part is not None for part in flat):\n            return flat", "        if flat[0] is not None:\n            return [a.reshape(-1) if part is None else part for a, part in zip(arrays, flat)]"),
     ),
     *slips(
         "backend/cpu/workspace.py", "tests/test_kernels.py tests/test_cpu_workspace.py -k 'workspace or scratch or kept or bound or keeps'",

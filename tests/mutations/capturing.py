@@ -46,6 +46,10 @@ SLIPS = [
         ("nobody waits for an earlier loop", "        self.until(loop)\n", "        pass\n"),
     ),
     *slips(
+        "capturing/recorded.py", CAPTURE + " -k averages_within",
+        ("averages count the check", "            ema.updates = updates", "            pass"),
+    ),
+    *slips(
         "capturing/places.py", ON_GPU,
         ("gradients from before the call go unseen", "        self.looked_at = True\n        return", "        return"),
         ("an optimiser may keep what was never computed", "if optimizer.state.keys() != states.keys():", "if False:"),

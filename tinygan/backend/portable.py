@@ -264,22 +264,13 @@ def add_scaled(y, b, x, a, room):
     y += array_module(y).multiply(x, a, out=room)
 
 
-def apply_equation(equation, arrays):
-    """Change arrays of one shape in place, element by element: equation(*arrays, room, add_scaled).
+def apply_to_many(equation, rows):
+    """Change rows of arrays in place, element by element: equation(*row, room, add_scaled) of each.
 
-    `room` is one more array like the first, whose content is free to use.
+    The arrays of a row have one shape; `room` is one more, whose content is free to use.
     """
-    equation(*arrays, array_module(arrays[0]).empty_like(arrays[0]), add_scaled)
-
-
-apply_to_many = None  # the same for many rows of arrays at once, where a device has a way
-
-
-def move_towards(average, value, share, room):
-    """average ← average + share·(value − average)."""
-    array_module(average).subtract(value, average, out=room)
-    room *= share
-    average += room
+    for row in rows:
+        equation(*row, array_module(row[0]).empty_like(row[0]), add_scaled)
 
 
 def norm_and_factor(arrays, order, most):

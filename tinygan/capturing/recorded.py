@@ -12,6 +12,7 @@ from ..backend.device import is_array, on_device
 from ..backend.random import all_streams
 from ..backend.recording import recording
 from ..nn import Module
+from ..optim.ema import EMA
 from ..optim.optimizer import Optimizer
 from .forms import leaves, rebuilt
 from .places import differ, place_for
@@ -84,6 +85,7 @@ class Recorded:
             if any(t is each for each, _ in touched)
         ]
         self.optimizers = [o for o in of_kind(Optimizer, objects) if _moves(o, touched)]
+        self.averages = of_kind(EMA, objects)
         modules = modules_of([t for t, _ in touched], of_kind(Module, objects))
         self.settings = [Settings(m) for m in modules] + variables(self.function)
         for tensor, _ in touched:
@@ -145,7 +147,7 @@ class Recorded:
 
     def state(self, of_array, of_gradient=lambda array: None):
         """All that a call writes to, with `of_array` of each array: memory, states of optimisers,
-        random streams; and gradients, which a call may replace and does not change.
+        random streams, counts of averages; and gradients, which it may replace and does not change.
         """
         kept = [values.items() for o in self.optimizers for values in o.state.values()]
         return (
@@ -156,10 +158,11 @@ class Recorded:
                 (t, t.grad, None if t.grad is None else of_gradient(t.grad.array))
                 for t, _ in self.grads
             ],
+            [(ema, ema.updates) for ema in self.averages],
         )
 
     def put_back(self, state):
-        memory, states, streams, grads = state
+        memory, states, streams, grads, averages = state
         for root, copy in zip(self.written, memory):
             root[...] = copy
         own = [values for o in self.optimizers for values in o.state.values()]
@@ -173,6 +176,8 @@ class Recorded:
             stream.restore(saved)
         for tensor, grad, _ in grads:
             tensor.grad = grad
+        for ema, updates in averages:
+            ema.updates = updates
 
     def difference(self, replayed, its_result, eager, result):
         """What a replay did otherwise than the function, given the `bits` of both states; None

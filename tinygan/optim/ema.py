@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 from ..autograd import Tensor, no_grad
 from ..autograd.tensor import as_array
-from ..backend import portable
 from ..backend.device import array_module, kernels
 from ..backend.recording import noted
 
@@ -39,11 +38,9 @@ class EMA:
     @no_grad
     def update(self) -> None:
         """Take in the module's present weights."""
-        tensors = self._tensors(self.module)
-        if tensors and kernels(tensors[0][1].array).apply_to_many:
-            noted(self._take_in_together)  # the share is another one each time
-        else:
-            self._take_in_each(tensors)
+        names, values = zip(*self._tensors(self.module))
+        averages = [self.average[name].mark_written("EMA.update") for name in names]
+        noted(self._take_in, *averages, *values)  # the share is another one each time
 
     def _next_share(self):
         """1 − d of the next step."""
@@ -51,26 +48,18 @@ class EMA:
         warm = (1 + self.updates) / (10 + self.updates)
         return 1 - (min(self.decay, warm) if self.warm_up else self.decay)
 
-    def _take_in_each(self, tensors):
-        share = self._next_share()
-        for name, tensor in tensors:
-            average, value = self.average[name], tensor.array
-            if value.dtype.kind == "f":
-                room = array_module(value).empty_like(value)
-                kernels(value).move_towards(average.array, value, share, room)
-                average.mark_written("EMA.update")
-            else:
-                average.copy_(tensor)
-
-    def _take_in_together(self):
+    def _take_in(self, *tensors):
+        """The averages, and behind them the values."""
         share, moving, counting = self._next_share(), [], []
-        for name, tensor in self._tensors(self.module):
-            average, value = self.average[name].mark_written("EMA.update"), tensor.array
+        half = len(tensors) // 2
+        for average, value in zip(tensors[:half], tensors[half:]):
             rows = moving if value.dtype.kind == "f" else counting
-            rows.append([average.array, value])
+            rows.append([average.array, value.array])
 
-        def move(average, value, room, _):
-            portable.move_towards(average, value, share, room)
+        def move(average, value, room, _):  # average + share·(value − average)
+            array_module(average).subtract(value, average, out=room)
+            room *= share
+            average += room
 
         def copy(average, value, room, _):
             average[...] = value

@@ -104,12 +104,6 @@ class Optimizer:
             state["step"] += 1
         return group
 
-    def update(self, theta, g, state: dict, group: dict) -> None:
-        """One step for one parameter: the equation, where it is large in pieces and on threads."""
-        group = self.prepare(theta, state, group)
-        equation = partial(self.equation, t=state.get("step", 1), group=group)
-        kernels(theta).apply_equation(equation, [theta, g, *_kept(state)])
-
     # -- what all share --------------------------------------------------------------------------
 
     def step(self, closure=None):
@@ -120,7 +114,8 @@ class Optimizer:
                 loss = closure()
         if self.before_step is not None:
             self.before_step([p for group in self.param_groups for p in group["params"]])
-        states, writer, together = self.state, self._writer, []
+        states, writer = self.state, self._writer
+        groups, parameters, gradients = [], [], []
         for group in self.param_groups:
             for p in group["params"]:
                 grad = p.grad
@@ -128,24 +123,20 @@ class Optimizer:
                     continue
                 if p not in states:
                     states[p] = self.initial_state(p, group)
-                # As a whole: its numbers, such as the rate and the step's, are others each time.
-                if self._joins(p.array):
-                    together.append((p, _lying_like(p.array, grad.array), group))
-                else:
-                    noted(self._descend, p, grad.array, group)
+                groups.append(group)
+                parameters.append(p)
+                gradients.append(_lying_like(p.array, grad.array))
                 p.mark_written(writer)
-        if together:
-            noted(self._descend_together, together)
+        if parameters:  # as a whole: numbers, such as the rate and the step's, change each time
+            noted(self._descend, groups, *parameters, *gradients)
         return loss
 
-    def _joins(self, array):
-        """Can this parameter's step be made together with those of others?"""
-        return kernels(array).apply_to_many and type(self).update is Optimizer.update
-
-    def _descend_together(self, parameters):
-        """One step for many parameters; those with the same settings share a launch."""
+    def _descend(self, groups, *given):
+        """One step for parameters, given with their gradients behind them. Those that have the same
+        settings go together.
+        """
         bundles = {}
-        for p, grad, group in parameters:
+        for group, p, grad in zip(groups, given, given[len(groups) :]):
             state, row, numbers = self.state[p], [p.array, grad], [id(group)]
             settings = self.prepare(row[0], state, group)
             for value in state.values():
@@ -160,13 +151,6 @@ class Optimizer:
 
     def _uphill_too(self, theta, g, *rest, t, group):
         self.equation(theta, -g if group.get("maximize") else g, *rest, t=t, group=group)
-
-    def _descend(self, p, grad, group):
-        param = p.array
-        if grad.dtype is not param.dtype:
-            grad = grad.astype(param.dtype)
-        grad = -grad if group.get("maximize") else grad
-        self.update(param, grad, self.state[p], group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients; with `set_to_none=False` set them to zeros."""
@@ -253,11 +237,6 @@ class Optimizer:
                 f"  group {i}: {len(group['params'])} tensors, {count:,} numbers; {settings}"
             )
         return "\n".join([*lines, ")"])
-
-
-def _kept(state):
-    """The arrays of a parameter's state, in their order."""
-    return [value.array for value in state.values() if isinstance(value, Tensor)]
 
 
 def _lying_like(theta, grad):

@@ -20,13 +20,13 @@ from .conv import (
 )
 from .memory import keep_freed_memory
 from .norm import standardize, standardize_given, standardize_gradient
-from .optim import apply_equation
+from .optim import apply_to_many
 from .product import linear_gradients, matmul
 from .threads import get_num_threads, set_num_threads
 from .workspace import clear_workspace, set_workspace_limit, workspace_bytes, workspace_limit
 
 __all__ = [
-    "apply_equation", "bce_with_logits", "clear_workspace", "conv2d", "conv2d_gradients",
+    "apply_to_many", "bce_with_logits", "clear_workspace", "conv2d", "conv2d_gradients",
     "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d_gradients", "get_num_threads",
     "keep_freed_memory", "leaky_relu", "leaky_relu_gradient", "linear_gradients", "matmul", "relu",
     "set_num_threads", "set_workspace_limit", "sigmoid", "softplus", "standardize",

@@ -1,31 +1,41 @@
 """The optimisers' equations in pieces that stay in the cache, on all threads.
 
 An equation reads and writes several arrays as large as the model, a dozen times in plain NumPy. Cut
-into pieces, every array travels from memory once; sums of two scaled arrays are one pass each.
+into pieces, every array travels from memory once; sums of two scaled arrays are one pass each. The
+pieces of all parameters are in one loop, for which the threads are woken once.
 """
-
-import numpy as np
 
 from .. import portable
 from .blas import add_scaled
-from .pieces import in_pieces
+from .pieces import PIECE, flat_views, shared
+from .threads import parallel_for
 from .workspace import scratch
 
-_LARGE = 1 << 12
 _PASSES = 14  # over memory, of Adam in plain NumPy
 
 
-def apply_equation(equation, arrays):
-    """As `portable.apply_equation`. The second of the arrays, the gradient, is only read."""
-    if arrays[0].size < _LARGE:
-        return portable.apply_equation(equation, arrays)
-    theta, g, *kept = arrays
-    if g.strides != theta.strides:
-        given, g = g, np.empty_like(theta)
-        g[...] = given  # brought into the parameter's order of memory
+def apply_to_many(equation, rows) -> None:
+    """As `portable.apply_to_many`."""
+    pieces = []
+    for row in rows:
+        flat = flat_views(row)
+        if flat is None:
+            portable.apply_to_many(equation, [row])
+        else:
+            starts = range(0, row[0].size, PIECE)
+            pieces += [[array[start : start + PIECE] for array in flat] for start in starts]
+    pieces.sort(key=_size, reverse=True)  # so that the threads end at about the same time
 
-    def piece(*pieces):
-        equation(*pieces, scratch("optimiser", pieces[0].shape, pieces[0].dtype), add_scaled)
+    def change(start, stop):
+        for piece in pieces[start:stop]:
+            room = scratch("optimiser", piece[0].shape, piece[0].dtype)
+            equation(*piece, room, add_scaled)
 
-    if not in_pieces(piece, theta, g, *kept, passes=_PASSES):
-        portable.apply_equation(equation, arrays)
+    if shared(_PASSES * sum(map(_size, pieces))):
+        parallel_for(change, len(pieces))
+    else:
+        change(0, len(pieces))
+
+
+def _size(piece):
+    return piece[0].size

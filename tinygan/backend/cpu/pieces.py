@@ -33,11 +33,8 @@ def in_pieces(function, *arrays, passes=1) -> bool:
 
     `passes` says how often the function goes over its pieces.
     """
-    for channels_last in (False, True):
-        flat = [_flat(array, channels_last) for array in arrays]
-        if all(part is not None for part in flat):
-            break
-    else:
+    flat = flat_views(arrays)
+    if flat is None:
         return False
     size = arrays[0].size
     if shared(size * passes):
@@ -61,6 +58,17 @@ def new_in_pieces(function, *arrays, passes=1):
         ordered = (np.ascontiguousarray(a, like=a) for a in arrays)
         in_pieces(function, out, *ordered, passes=passes)
     return out
+
+
+def flat_views(arrays):
+    """The arrays' elements as they lie in memory, as views that match each other; None where the
+    orders differ.
+    """
+    for channels_last in (False, True):
+        flat = [_flat(array, channels_last) for array in arrays]
+        if all(part is not None for part in flat):
+            return flat
+    return None
 
 
 def _flat(array, channels_last):

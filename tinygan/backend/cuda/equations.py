@@ -145,7 +145,7 @@ register_array_type(Symbol, _symbols)
 
 
 def write_down(equation, arrays: int) -> Written:
-    """The statements of equation(*arrays, room, add_scaled), which `portable.apply_equation` would
+    """The statements of equation(*arrays, room, add_scaled), which `portable.apply_to_many` would
     run on arrays.
     """
     writer = Written(arrays)

@@ -18,7 +18,7 @@ _TYPES = {"f": "float", "d": "double", "q": "long long", "l": "long long"}
 
 
 def apply_to_many(equation, rows) -> None:
-    """`portable.apply_equation` for many rows of arrays: [θ, g, …] of each parameter.
+    """`portable.apply_to_many`: rows [θ, g, …], one of each parameter.
 
     Those whose arrays do not lie in memory alike, and equations that are more than statements about
     single numbers, go the portable way, one after another.
@@ -31,7 +31,7 @@ def apply_to_many(equation, rows) -> None:
     for row in rows:
         kind = row[0].dtype.char
         if written is None or kind not in _TYPES or not lie_alike(row):
-            portable.apply_equation(equation, row)
+            portable.apply_to_many(equation, [row])
         elif row[0].size:
             alike.setdefault(kind, []).append(row)
     for kind, same in alike.items():
