@@ -163,6 +163,23 @@ def test_codes_are_a_category_and_numbers_evenly_in_their_range():
     np.testing.assert_array_equal(game.code([1], [[0.5, -1, 0]])[0], [0, 1, 0, 0, 0.5, -1, 0])
 
 
+@pytest.mark.parametrize("numbers", [0, 1, 2])
+def test_who_names_no_code_gets_all_of_them_evenly(numbers):
+    """Else a score of samples would be one of codes in the middle."""
+    game = small(InfoGAN, classes=4, numbers=numbers)
+    c = game.even_codes(256)
+    np.testing.assert_array_equal(c[:, :4].argmax(1), np.arange(256) % 4)
+    for category in range(4):
+        own = c[c[:, :4].argmax(1) == category, 4:]
+        counts = [np.histogram(number, bins=4, range=(-1, 1))[0] for number in own.T]
+        assert all(10 <= count <= 22 for each in counts for count in each)  # of 64 in four bins
+    if numbers == 2:
+        assert abs(np.corrcoef(c[:, 4], c[:, 5])[0, 1]) < 0.1
+    game.generator.forward = lambda x: x
+    told = game.generate(tg.zeros(256, game.latent)).numpy()
+    np.testing.assert_array_equal(told[:, game.latent :], c)
+
+
 @both_nets
 def test_q_guesses_in_probabilities_and_means(net):
     game, some = game_and_batch(InfoGAN, net, numbers=3)

@@ -78,9 +78,19 @@ class InfoGAN(Adversarial):
         numbers = np.broadcast_to(np.float32(numbers), (len(category), self.numbers))
         return np.concatenate([category, numbers], 1)
 
+    def even_codes(self, n) -> np.ndarray:
+        """Codes without chance: number j of code i lies at the fraction of ½ + i/φʲ, where
+        φ^(k+1) = φ + 1 for k numbers: the golden ratio for one.
+        """
+        phi = 1.5
+        for _ in range(60):
+            phi = (phi + 1) ** (1 / (self.numbers + 1))
+        i, j = np.arange(n), np.arange(1.0, self.numbers + 1)
+        return self.code(i % self.classes, 2 * ((0.5 + np.outer(i, phi**-j)) % 1) - 1)
+
     def generate(self, z, c=None):
-        """Without a code: the categories in turn, all numbers 0."""
-        c = self.code(np.arange(len(z)) % self.classes) if c is None else c
+        """Without a code: the categories in turn, and numbers that fill (−1, 1) evenly."""
+        c = self.even_codes(len(z)) if c is None else c
         return self.generator(ops.cat([z, self.tensor(c)], 1))
 
     def log_q(self, guess, c):
