@@ -79,7 +79,7 @@ SLIPS = [
     *slips(
         "models/infogan.py", GAMES,
         ("codes of nobody's wish are the middle", "self.even_codes(len(z))", "self.code(np.arange(len(z)) % self.classes)"),
-        ("numbers of the codes go together", "phi**-j", "phi ** -(0 * j + 1)"),
+        ("numbers of the codes go together", "np.arange(1.0, self.numbers + 1)", "np.ones(self.numbers)"),
         ("information unwanted", "return softplus(-real).mean() - self.information * L_I", "return softplus(-real).mean() + self.information * L_I"),
         ("errors of the numbers as they are", "ops.square(c[:, k:] - guess[:, k:])", "ops.abs(c[:, k:] - guess[:, k:])"),
         ("numbers above 0 only", "2 * random.uniform((n, self.numbers)) - 1", "random.uniform((n, self.numbers))"),

@@ -79,14 +79,15 @@ class InfoGAN(Adversarial):
         return np.concatenate([category, numbers], 1)
 
     def even_codes(self, n) -> np.ndarray:
-        """Codes without chance: number j of code i lies at the fraction of ½ + i/φʲ, where
-        φ^(k+1) = φ + 1 for k numbers: the golden ratio for one.
+        """Codes without chance: the categories in turn, and in turn i the number j at the fraction
+        of ½ + i/φʲ, where φ^(k+1) = φ + 1 for k numbers: the golden ratio for one.
         """
         phi = 1.5
         for _ in range(60):
             phi = (phi + 1) ** (1 / (self.numbers + 1))
-        i, j = np.arange(n), np.arange(1.0, self.numbers + 1)
-        return self.code(i % self.classes, 2 * ((0.5 + np.outer(i, phi**-j)) % 1) - 1)
+        i, category = np.divmod(np.arange(n), self.classes)
+        numbers = (0.5 + np.outer(i, phi ** -np.arange(1.0, self.numbers + 1))) % 1
+        return self.code(category, 2 * numbers - 1)
 
     def generate(self, z, c=None):
         """Without a code: the categories in turn, and numbers that fill (−1, 1) evenly."""
