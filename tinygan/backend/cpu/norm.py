@@ -31,7 +31,7 @@ from .threads import parallel_for, single_threaded_blas
 from .workspace import scratch
 
 _ROW = 8192  # elements, at least, that a vector per channel is applied to at a time
-_PIECE = 1 << 16  # elements of a piece: three such arrays fit into the second cache
+_PIECE = 1 << 16  # elements of a piece: two of its arrays fit into the second cache
 _SMALL = 1 << 15  # below this many elements plain NumPy is as quick
 _SAFE = 4.0  # μ²/σ² up to which one pass over the numbers gives both
 
