@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import portable
 from . import gemm
-from .threads import parallel_loops, single_threaded_blas, threads_for
+from .threads import parallel_loops, side_by_side, single_threaded_blas, threads_for
 
 _ALONE = 1 << 18  # multiplications that BLAS leaves on the calling thread by itself
 _SMALL = 1 << 23  # about a tenth of a millisecond on one thread
@@ -33,9 +33,9 @@ def linear_gradients(x, weight, g):
     if work <= _SMALL:
         return single_threaded_blas(_all_gradients, x, weight, g)
     dx, dw = np.empty(x.shape, x.dtype, like=x), np.empty(weight.shape, x.dtype, like=x)
-    threads = threads_for(work)
-    loops = gemm.matmul_loop(g, weight, dx, threads), gemm.matmul_loop(g.T, x, dw, threads)
-    parallel_loops(*loops)
+    half = max(1, threads_for(work) // 2)  # both take as long, and need not be cut for two threads
+    products = gemm.matmul_loop(g, weight, dx, half), gemm.matmul_loop(g.T, x, dw, half)
+    parallel_loops(side_by_side(*products))
     return dx, dw, single_threaded_blas(_sum_of_rows, g)
 
 

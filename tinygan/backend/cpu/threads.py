@@ -42,6 +42,7 @@ __all__ = [
     "parallel_for",
     "parallel_loops",
     "set_num_threads",
+    "side_by_side",
     "single_threaded_blas",
     "threads_for",
 ]
@@ -333,6 +334,17 @@ def parallel_loops(*loops: Loop) -> None:
         _work_through(loops)
     else:
         single_threaded_blas(_share, loops, min(_num_threads, pieces) - 1)
+
+
+def side_by_side(*loops: Loop) -> Loop:
+    """One loop of the pieces of several that do not need each other."""
+    pieces = [(loop, start) for loop in loops for start in range(0, loop.n, loop.chunk)]
+
+    def run(first, last):
+        for loop, start in pieces[first:last]:
+            loop.function(start, min(start + loop.chunk, loop.n))
+
+    return Loop(run, len(pieces))
 
 
 def _share(loops: tuple[Loop, ...], helpers: int) -> None:
