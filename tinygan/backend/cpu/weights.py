@@ -8,7 +8,7 @@ and whoever writes to it, U is used again only for those slabs that are bit for 
 large U, which only large batches are worth, is made anew each time.
 
 A recorded program cannot compare and choose. But its recorder knows when a weight is written to,
-and so U is made once for all uses between two writes, however large it is.
+and so U is made once for all uses between two writes.
 """
 
 from contextlib import contextmanager
@@ -35,6 +35,10 @@ def transformed_weight(weight, tiles, threads: int, transposed: bool):
 
     It is laid aside for the next caller when the block ends.
     """
+    if tiles.n**2 * tiles.s**2 * weight.shape[0] * weight.shape[3] * 4 > _LARGEST:
+        passing = _Transformed(weight, tiles, transposed)
+        yield passing.u, passing.loop(weight, threads)
+        return
     name = (weight.__array_interface__["data"][0], weight.shape, tiles.m, tiles.s, transposed)
     recorder = recording.recorder
     if recorder is not None:
@@ -42,10 +46,6 @@ def transformed_weight(weight, tiles, threads: int, transposed: bool):
         made_now = made or _Transformed(weight, tiles, transposed, own=True)
         yield made_now.u, Loop(None, 0) if made else made_now.loop(weight, threads)
         recorder.remember(weight, name, made_now)
-        return
-    if tiles.n**2 * tiles.s**2 * weight.shape[0] * weight.shape[3] * 4 > _LARGEST:
-        passing = _Transformed(weight, tiles, transposed)
-        yield passing.u, passing.loop(weight, threads)
         return
     owner = weight if weight.base is None else weight.base
     kept = take(owner, name) or _Transformed(weight, tiles, transposed, own=True, compared=True)
