@@ -11,6 +11,7 @@ from .pieces import PIECE, flat_views, shared
 from .threads import parallel_for
 from .workspace import scratch
 
+_LARGE = 1 << 12  # numbers that are worth cutting out
 _PASSES = 14  # over memory, of Adam in plain NumPy
 
 
@@ -18,12 +19,14 @@ def apply_to_many(equation, rows) -> None:
     """As `portable.apply_to_many`."""
     pieces = []
     for row in rows:
-        flat = flat_views(row)
+        flat = None if row[0].size < _LARGE else flat_views(row)
         if flat is None:
             portable.apply_to_many(equation, [row])
         else:
             starts = range(0, row[0].size, PIECE)
             pieces += [[array[start : start + PIECE] for array in flat] for start in starts]
+    if not pieces:
+        return
     pieces.sort(key=_size, reverse=True)  # so that the threads end at about the same time
 
     def change(start, stop):
