@@ -541,6 +541,22 @@ def test_an_arena_takes_the_smallest_gap_that_is_large_enough():
     assert arena.place(3072) == (0, 1024, 4096)
 
 
+def test_an_arena_is_content_with_fewer_addresses(monkeypatch):
+    real = programs.shared_memory
+
+    def scarce(size):
+        if size > 1 << 25:
+            raise OSError("cannot allocate memory")
+        return real(size)
+
+    monkeypatch.setattr(programs, "shared_memory", scarce)
+    arena = Arena()
+    places = [arena.place(1 << 23) for _ in range(3)]
+    assert [slab.size for slab in arena.slabs] == [1 << 24] * 2 and places[2][0] == 1
+    with pytest.raises(OSError):
+        arena.place(1 << 26)
+
+
 def test_what_an_arena_has_not_used_takes_no_memory():
     """Slabs are addresses; the system gives memory when they are written to."""
     if not Path("/proc/self/statm").exists():

@@ -535,6 +535,12 @@ def test_ema_is_the_weighted_mean():
     assert ema.average["1.num_batches_tracked"].item() == 5
 
 
+def test_ema_of_what_has_no_weights():
+    ema = optim.EMA(nn.ReLU())
+    ema.update()
+    assert ema.updates == 1 and ema.average == {}
+
+
 def test_ema_applied_and_taken_back():
     net, ema = make_averaged()
     with tg.no_grad():

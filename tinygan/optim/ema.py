@@ -38,8 +38,9 @@ class EMA:
     @no_grad
     def update(self) -> None:
         """Take in the module's present weights."""
-        names, values = zip(*self._tensors(self.module))
-        averages = [self.average[name].mark_written("EMA.update") for name in names]
+        tensors = self._tensors(self.module)
+        averages = [self.average[name].mark_written("EMA.update") for name, _ in tensors]
+        values = [tensor for _, tensor in tensors]
         noted(self._take_in, *averages, *values)  # the share is another one each time
 
     def _next_share(self):

@@ -28,6 +28,7 @@ from .threads import (
 from .views import address, root_address, within, written_by
 
 _SLAB = 1 << 30  # addresses asked of the system at a time; memory it gives when they are used
+_SMALL_SLAB = 1 << 24  # the same where addresses are scarce
 _ALIGNED = 64
 
 
@@ -43,7 +44,7 @@ class Arena:
         size = -(-max(size, 1) // _ALIGNED) * _ALIGNED
         gap = min((g for g in self.gaps if g[2] - g[1] >= size), key=_room, default=None)
         if gap is None:
-            self.slabs.append(shared_memory(max(size, _SLAB)))
+            self.slabs.append(_slab(size))
             gap = (len(self.slabs) - 1, 0, self.slabs[-1].size)
             insort(self.gaps, gap)
         slab, start, end = gap
@@ -92,6 +93,14 @@ class Arena:
     def bytes(self) -> int:
         """Bytes in use now."""
         return sum(s.size for s in self.slabs) - sum(end - start for _, start, end in self.gaps)
+
+
+def _slab(size) -> np.ndarray:
+    """Shared memory of `size` bytes at least."""
+    try:
+        return shared_memory(max(size, _SLAB))
+    except OSError:  # such as a limit to what a process may map
+        return shared_memory(max(size, _SMALL_SLAB))
 
 
 def _room(gap) -> int:
