@@ -29,11 +29,14 @@ FOUND = {
 }  # fmt: skip
 
 
-def learned(system, dataset, share=1.0, breaking=intact, seed=0, **config):
-    """`system` after a share of the steps."""
+def learned(
+    system, dataset, share=1.0, breaking=intact, seed=0, steps=None, batch=None,
+    schedule="linear", **config,
+):  # fmt: skip
+    """`system` after a share of the steps: of a quick run's, unless it is told others."""
     tinygan.manual_seed(seed)
     made = breaking(system(shape=dataset.shape, **RUN | config))
-    return learn(made, dataset, int(STEPS * share), BATCH, ema=DECAY)
+    return learn(made, dataset, int((steps or STEPS) * share), batch or BATCH, schedule, DECAY)
 
 
 @gate("cgan")
@@ -77,17 +80,18 @@ def by_class(system, seed, quick):
 
 # -- codes that nobody named -----------------------------------------------------------------------
 
-INFOGAN = {
-    "latent": 2,
-    "information": 0.5,
-}  # shortly trained: much noise could say what c is to say
-INFOGAN_LONG = {"latent": 32, "information": 1.0, "lr": 1e-3}
-INFOGAN_STEPS, INFOGAN_BATCH = 20_000, 64
+INFOGAN = {  # in a short training, much noise could say what the code is to say
+    "quick": {"latent": 2, "information": 0.5},
+    "long": {
+        "latent": 32, "information": 1.0, "lr": 1e-3, "steps": 20_000, "batch": 64,
+        "schedule": "late",
+    },
+}  # fmt: skip
 READ = {"read": 1.8, "numbers-read": 0.9}
 # What the code should come to mean: that takes long, as classes change their places one by one.
 # After 2,500 steps a game that is not told to inform (λ=0) does half as well as one that is.
 MEANT = {"category-accuracy": 0.85, "information": 1.8, "number": 0.7}
-FOUND_LONG = FOUND | {"frechet-share": 0.03, "precision": 0.3}
+FOUND_BARS = {"quick": FOUND, "long": FOUND | {"frechet-share": 0.03, "precision": 0.3}}
 
 
 @gate("infogan")
@@ -100,12 +104,13 @@ def infogan(seed, quick):
     who never saw a code; "number" is the largest correlation of one of the numbers with a moment of
     the picture, within categories.
     """
-    panel = digits(SIZE, N)
+    panel, length = digits(SIZE, N), "quick" if quick else "long"
     rng = np.random.default_rng(seed)
     category, numbers = np.arange(panel.n) % 10, rng.uniform(-1, 1, (panel.n, 2))
 
     def scores(share=1.0, **config):
-        system = informed(panel.training, share, seed, quick, **config)
+        settings = INFOGAN[length] | config
+        system = learned(InfoGAN, panel.training, share, intact, seed, **settings)
         made = system.sample(panel.n, system.code(category, numbers))
         seen, moments = panel.judge.labels(made), metrics.moments(made)
         rho = [
@@ -129,19 +134,8 @@ def infogan(seed, quick):
             Figure(k, model[k], bar, {"λ=0": twin[k]}, ideal=ideal.get(k, 1.0))
             for k, bar in (READ if quick else READ | MEANT).items()
         ],
-        "samples": panel.gate(
-            FOUND if quick else FOUND_LONG, model, {"a tenth of the steps": early}
-        ),
+        "samples": panel.gate(FOUND_BARS[length], model, {"a tenth of the steps": early}),
     }  # fmt: skip
-
-
-def informed(dataset, share, seed, quick, **config):
-    """InfoGAN after a share of the steps."""
-    if quick:
-        return learned(InfoGAN, dataset, share, intact, seed, **INFOGAN | config)
-    tinygan.manual_seed(seed)
-    system = InfoGAN(shape=dataset.shape, **RUN | INFOGAN_LONG | config)
-    return learn(system, dataset, int(INFOGAN_STEPS * share), INFOGAN_BATCH, "late", DECAY)
 
 
 # -- fakes of pictures that each should be a certain one -------------------------------------------

@@ -13,6 +13,7 @@ CHANGES = (
 SLIPS = [
     *slips(
         "capturing/recorded.py", CHANGES,
+        ("averages count the check", "            ema.updates = updates", "            pass", CAPTURE + " -k averages_within"),
         ("frozen parameters go unseen", "if tensor.requires_grad is not requires_grad:", "if False:"),
         ("replaced memory goes unseen", "            if tensor.array is not array:", "            if False:"),
         ("settings go unseen", "if settings.now() != settings.then:", "if False:"),
@@ -44,10 +45,6 @@ SLIPS = [
         ("helpers read old weights", "            if arena.holds(x) or root_address(x) not in changing:", "            if True:"),
         ("helpers go on after an interrupt", "            team.dismiss()\n            raise", "            raise"),
         ("nobody waits for an earlier loop", "        self.until(loop)\n", "        pass\n"),
-    ),
-    *slips(
-        "capturing/recorded.py", CAPTURE + " -k averages_within",
-        ("averages count the check", "            ema.updates = updates", "            pass"),
     ),
     *slips(
         "capturing/places.py", ON_GPU,

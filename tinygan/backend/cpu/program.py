@@ -42,7 +42,7 @@ class Arena:
     def place(self, size: int):
         """(slab number, start, end) of `size` free bytes."""
         size = -(-max(size, 1) // _ALIGNED) * _ALIGNED
-        gap = min((g for g in self.gaps if g[2] - g[1] >= size), key=_room, default=None)
+        gap = min((g for g in self.gaps if _room(g) >= size), key=_room, default=None)
         if gap is None:
             self.slabs.append(_slab(size))
             gap = (len(self.slabs) - 1, 0, self.slabs[-1].size)
