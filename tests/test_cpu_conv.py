@@ -190,6 +190,25 @@ def test_operands_are_left_alone():
         np.testing.assert_array_equal(array, copy)
 
 
+@pytest.mark.parametrize(
+    ("x", "weight", "stride", "path"),
+    [
+        ((64, 1, 32, 32), (32, 1, 4, 4), 2, "direct"),  # hardly any channels
+        ((1, 512, 4, 4), (512, 512, 4, 4), 2, "direct"),  # hardly any pixels
+        ((8, 64, 8, 8), (128, 64, 4, 4), 2, "direct"),  # not enough for the weight's transform
+        ((64, 64, 8, 8), (128, 64, 4, 4), 2, "winograd4"),
+        ((64, 256, 8, 8), (512, 256, 4, 4), 2, "winograd2"),  # a large weight and few pixels
+        ((64, 16, 16, 16), (16, 16, 3, 3), 1, "winograd4"),
+        ((64, 64, 32, 32), (64, 64, 3, 3), 2, "direct"),  # 3x3 with stride 2 is not of its kind
+    ],
+)
+def test_path_of_a_layer(monkeypatch, x, weight, stride, path):
+    """As measured on two processors' kernels: see `benchmarks/paths.py`."""
+    monkeypatch.delenv("TINYGAN_CONV", raising=False)
+    chosen = conv.chosen_path(x, weight, (stride,) * 2, (1, 1), (1, 1), 1, np.float32)
+    assert chosen == path
+
+
 def test_choice_of_path(monkeypatch):
     monkeypatch.delenv("TINYGAN_CONV", raising=False)
     d_layer = ((64, 64, 32, 32), (128, 64, 4, 4), (2, 2), (1, 1), (1, 1), 1)
@@ -198,18 +217,6 @@ def test_choice_of_path(monkeypatch):
     assert conv.chosen_path(*block, np.float32) == "winograd4"
     assert conv.chosen_path(*d_layer, np.float64) == "direct"
     assert conv.chosen_path(*d_layer[:-1], 2, np.float32) == "direct"
-    assert (
-        conv.chosen_path((64, 1, 32, 32), (32, 1, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32)
-        == "direct"
-    )
-    assert (
-        conv.chosen_path((64, 64, 32, 32), (64, 64, 3, 3), (2, 2), (1, 1), (1, 1), 1, np.float32)
-        == "direct"
-    )
-    assert (
-        conv.chosen_path((1, 512, 4, 4), (512, 512, 4, 4), (2, 2), (1, 1), (1, 1), 1, np.float32)
-        == "direct"
-    )
     monkeypatch.setenv("TINYGAN_CONV", "direct")
     assert conv.chosen_path(*d_layer, np.float32) == "direct"
     with conv.use_path("winograd2"):

@@ -82,10 +82,9 @@ def _best_path(path, x_shape, weight_shape, stride, padding, dilation, groups) -
     if path != "auto":
         return path
     s, r = stride[0], kernel_size[0] // stride[0]
-    if s * s * C < 32:  # the products would be too small
-        return "direct"
+    pixels = N * out_size[0] * out_size[1]
     costs = {
-        "direct": 1.2 * r * r * s * s * C * O * N * out_size[0] * out_size[1],
+        "direct": r * r * s * s * C * pixels * (O + 25),
         "winograd2": _winograd_cost(2, r, N, s * s * C, O, out_size),
         "winograd4": _winograd_cost(4, r, N, s * s * C, O, out_size),
     }
@@ -93,15 +92,17 @@ def _best_path(path, x_shape, weight_shape, stride, padding, dilation, groups) -
 
 
 def _winograd_cost(m: int, r: int, N: int, K: int, O: int, out_size) -> float:
-    """Multiplications in F(m, r), each weighed by its time in a large matrix product.
+    """What F(m, r) costs, counted as `direct` is: in multiplications of its matrix product, of
+    which 25 are worth a number that is copied into a window.
 
-    Those in the small products, the transforms, take a little longer. A transformed weight costs as
-    much as some more tiles, more of them where it does not stay in the cache.
+    Here the matrices are smaller, each number of a tile is transformed, at 45 for it, and each of a
+    transformed weight has to be made and added up, at 60. `python -m benchmarks.paths` tells how
+    good these figures are. They need not be a machine's own: those that suit one with a third of
+    the arithmetic choose as well here, and a choice by the clock would not be the same each time.
     """
     n2 = (m + r - 1) ** 2
     tiles = N * -(-out_size[0] // m) * -(-out_size[1] // m)
-    tiles_for_weight = 20 if n2 * K * O * 4 < 16 << 20 else 60
-    return n2 * (tiles * (K * O + 1.25 * (n2 * K + m * m * O)) + tiles_for_weight * K * O)
+    return n2 * (tiles * (1.1 * K * O + 45 * (K + O)) + 60 * K * O)
 
 
 def conv2d(x, weight, stride, padding, dilation, groups):
