@@ -44,12 +44,12 @@ def energies(system, x, made):
 def study(system, test, options):
     """Energies, and the same game without the term."""
     twin = train.beside(build(system.config | {"pull": 0.0}), options)
-    both = {f"λ = {system.pull:g}": system, "λ = 0": twin}
+    both = {f"with PT (λ = {system.pull:g})": system, "without it (λ = 0)": twin}
     lines, figure = [], Figure(figsize=(8, 4), dpi=96, layout="constrained")
     for axes, (name, each) in zip(figure.subplots(1, 2), both.items()):
         _, code = judged(each, each.sample(300))
         alike = pulling_away(code).item()
-        lines.append(Line(f"mean squared cosine of codes, {name}", alike))
+        lines.append(Line(f"mean cos² of codes, {name}", alike))
         unit = code.numpy() / np.linalg.norm(code.numpy(), axis=1, keepdims=True)
         order = np.argsort(np.arctan2(*(unit - unit.mean(0))[:, :2].T))  # like beside like
         cosines = unit[order] @ unit[order].T

@@ -60,6 +60,7 @@ def plane(samples: np.ndarray, real: np.ndarray, modes=None, field=None, title="
             vmin=0, vmax=1, alpha=0.6,
             extent=(centre[0] - half, centre[0] + half, centre[1] - half, centre[1] + half),
         )  # fmt: skip
+        axes.set_xlabel("orange: D takes it for real, violet: for generated")
     axes.scatter(*real.T, s=3, color=_REAL, linewidths=0, label="data")
     if modes is not None:
         axes.scatter(*modes.T, s=90, facecolors="none", edgecolors=_INK, linewidths=0.6)
