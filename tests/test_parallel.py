@@ -189,6 +189,64 @@ def test_the_weights_of_all_processes_are_the_same_bits(mpi, processes):
     assert len(set(lines)) == 1
 
 
+CAPTURED = """
+import hashlib, numpy as np, sys, tinygan as tg
+from tinygan import nn, optim
+from tinygan.backend.device import Device
+from tinygan.parallel import distribute, join
+
+group, told = join(Device("cpu")), []
+tg.manual_seed(group.rank)
+net = nn.Sequential(nn.Linear(3, 64), nn.BatchNorm1d(64), nn.LeakyReLU(0.2), nn.Linear(64, 2))
+adam = optim.Adam(net.parameters())
+distribute({"net": net}, {"adam": adam}, group, synchronised=True)
+
+def step(x):
+    adam.zero_grad()
+    loss = (net(x) ** 2).mean()
+    if "looks" in sys.argv and group.rank == 1:
+        float(loss)  # no program can
+    loss.backward()
+    adam.step()
+    return loss.detach()
+
+captured = tg.capture(step, told.append, group) if "captured" in sys.argv else step
+for i in range(12):
+    rows = 4 if "uneven" in sys.argv and i % 3 == group.rank else 6  # one has met it, the other not
+    captured(tg.randn(rows, 3))
+tensors = [t.numpy().tobytes() for t in [*net.parameters(), *net.buffers()]]
+shown = hashlib.sha256(b"".join(tensors)).hexdigest(), getattr(captured, "programs", 0), len(told)
+print(*shown, flush=True)  # in one piece
+"""
+
+
+def captured_in_two(*how):
+    """What each of two processes has to show: a digest of its weights, programs, problems."""
+    start = [MPIEXEC, "--oversubscribe", "-n", "2", sys.executable, "-c", CAPTURED, *how]
+    done = subprocess.run(start, capture_output=True, text=True, env=environment(), timeout=60)
+    lines = sorted(done.stdout.splitlines(), key=lambda line: line.split()[2])
+    assert len(lines) == 2, done.stderr
+    return [(digest, int(p), int(told)) for digest, p, told in map(str.split, lines)]
+
+
+def test_a_step_of_several_is_captured_with_what_they_tell_each_other(mpi):
+    as_it_is, captured = captured_in_two(), captured_in_two("captured")
+    assert as_it_is == [(as_it_is[0][0], 0, 0)] * 2
+    assert captured == [(as_it_is[0][0], 1, 0)] * 2
+
+
+def test_where_one_cannot_capture_none_does(mpi):
+    (digest, *_), _ = captured_in_two()
+    assert captured_in_two("captured", "looks") == [(digest, 0, 0), (digest, 0, 1)]
+
+
+def test_nobody_replays_what_another_has_not_met(mpi):
+    """Each has statistics of its own there, as their shares differ."""
+    as_it_is, captured = captured_in_two("uneven"), captured_in_two("captured", "uneven")
+    assert {digest for digest, *_ in captured} == {digest for digest, *_ in as_it_is}
+    assert [told for *_, told in captured] == [0, 0]
+
+
 # -- without MPI -----------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from ..backend.cpu.memory import give_back_freed_memory
 from ..backend.cuda import float32_precision
 from ..backend.device import on_device
 from ..backend.recording import recording
+from ..parallel import ALONE
 from .forms import form_of
 from .picture import draw
 from .recorded import Recorded, bits
@@ -20,18 +21,20 @@ _WARM_UP = 1  # calls before one is recorded: what is made in the first step mus
 _WARM_UP_ON_GPU = 2  # and kernels that are first loaded in a capture break it off
 _ATTEMPTS = 4  # recordings of one kind of call, and one more for each ten replays
 _KINDS = 16
+_EAGER, _RECORD, _CHECK, _REPLAY = range(4)  # what is done with a call
 
 
 class CaptureWarning(UserWarning):
     """A step stays as it is, and why."""
 
 
-def capture(function, tell=None):
+def capture(function, tell=None, group=ALONE):
     """The function, recorded in its second call, checked in its third, replayed from then on.
 
     It may take tensors, arrays, numbers and what holds them; so may what it returns. All else that
     it does to Python's world (a counter, a list that grows) happens only while it is not replayed.
     `tell` is given the line that says why a function stays as it is; without it that is a warning.
+    All processes of a `group` must make the same calls: where one cannot replay, none does.
 
     >>> from tinygan import nn, optim, randn
     >>> net = nn.Linear(2, 1)
@@ -47,7 +50,7 @@ def capture(function, tell=None):
     >>> step.programs, step.problem
     (1, None)
     """
-    return Captured(function, tell or _warn)
+    return Captured(function, tell or _warn, group)
 
 
 def _warn(text):
@@ -59,8 +62,9 @@ class Captured:
 
     aside = True  # whom it tells of problems is not the function's business
 
-    def __init__(self, function, tell):
-        self.function, self.tell, self.kinds, self._crowded = function, tell, {}, None
+    def __init__(self, function, tell, group=ALONE):
+        self.function, self.tell, self.group = function, tell, group
+        self.kinds, self._crowded = {}, None
         self._lock = threading.RLock()  # a program's memory is for one caller at a time
         functools.update_wrapper(self, function)
 
@@ -94,8 +98,9 @@ class Captured:
                 if self._crowded is None:
                     self._crowded = f"it was called in more than {_KINDS} different ways"
                     self.tell(_told(self.function, self._crowded))
+                self.group.agree(_EAGER)
                 return self.function(*arguments, **keywords)
-            kind = self.kinds[known_as] = _Kind(self.function, self.tell)
+            kind = self.kinds[known_as] = _Kind(self.function, self.tell, self.group)
         with self._lock:
             return kind((arguments, keywords), arrays)
 
@@ -103,37 +108,55 @@ class Captured:
 class _Kind:
     """Calls of one form: eager at first, then recorded, then checked, then replayed."""
 
-    def __init__(self, function, tell):
-        self.function, self.tell = function, tell
+    def __init__(self, function, tell, group):
+        self.function, self.tell, self.group = function, tell, group
         self.calls, self.recordings, self.replays = 0, 0, 0
         self.step, self.trusted, self.problem = None, False, None
 
     def __call__(self, call, arrays):
+        stage = self._stage(arrays)
+        if not self.group.agree(stage):
+            stage = _EAGER
+        if stage == _REPLAY:
+            self.replays += 1
+            return self.step.replay(arrays)
+        if stage == _CHECK:
+            return self._check(call, arrays)
+        if stage == _RECORD:
+            return self._record(call, arrays)
+        return self.function(*call[0], **call[1])
+
+    def _stage(self, arrays):
+        """What there is to do with this call."""
         if self.step is not None:
             reason = self.step.out_of_date()
             if reason is None and self.trusted:
-                self.replays += 1
-                return self.step.replay(arrays)
+                return _REPLAY
             if mode.watch:  # what is new is not to be looked at
-                return self.function(*call[0], **call[1])
+                return _EAGER
             if reason is None:
-                return self._check(call, arrays)
+                return _CHECK
             self._drop(reason)
         self.calls += 1
-        arguments, keywords = call
         warm_up = _WARM_UP_ON_GPU if any(map(on_device, arrays)) else _WARM_UP
-        if self.problem is not None or self.calls <= warm_up or mode.watch:
-            return self.function(*arguments, **keywords)
+        new = self.problem is None and self.calls > warm_up and not mode.watch
+        return _RECORD if new else _EAGER
+
+    def _record(self, call, arrays):
         self.recordings += 1
         clear_workspace()  # what the eager calls used, and the program will not
         give_back_freed_memory()
         step = Recorded(self.function)
         result = step.record(call, arrays)
-        if step.problem is not None:
+        if step.problem is None:
+            self.step = step
+        else:
             self._drop(step.problem, for_ever=True)
+        if not any(map(on_device, arrays)):
             return result
-        self.step = step
-        return result if step.place.computes else self._check(call, arrays)
+        if self.group.agree(step.problem is None):  # nothing is computed yet, but for a problem
+            return self._check(call, arrays) if self.step else result
+        return self.function(*call[0], **call[1]) if self.step else result
 
     def _check(self, call, arrays):
         """The call, made by the program and then again by the function."""

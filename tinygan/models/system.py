@@ -20,6 +20,7 @@ from ..backend.recording import changing
 from ..capturing import capture
 from ..nn import Module
 from ..optim.optimizer import Optimizer
+from ..parallel import ALONE
 
 SYSTEMS: dict[str, type["System"]] = {}  # the key in configurations -> the class
 
@@ -83,9 +84,9 @@ class System:
 
     # -- what all share ----------------------------------------------------------------------------
 
-    def capture(self, tell=None) -> "System":
+    def capture(self, tell=None, group=ALONE) -> "System":
         """Let steps be captured (`tinygan.capture`): the same bits, sooner."""
-        self.learn = capture(self.learn, tell)
+        self.learn = capture(self.learn, tell, group)
         return self
 
     @property

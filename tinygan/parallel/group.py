@@ -13,6 +13,7 @@ import numpy as np
 from ..autograd import Tensor
 from ..autograd.op import Op
 from ..backend.device import Device, DeviceError, array_module
+from ..backend.recording import noted
 
 
 class Group:
@@ -34,6 +35,10 @@ class Group:
     def any(self, asked) -> bool:
         """Does any process ask for it?"""
         return bool(asked)
+
+    def agree(self, number: int) -> bool:
+        """Do all processes have the same number?"""
+        return True
 
     def total(self, x: Tensor) -> Tensor:
         """Σ x over all processes. Differentiable: what each of them makes of it comes back."""
@@ -62,8 +67,8 @@ ALONE = Group()
 
 
 def _summed(xp, x, *, group):
-    out = xp.array(x, order="C")
-    group.add_up(out)
+    out = x.copy(order="C")
+    noted(group.add_up, out)
     return out
 
 
@@ -98,6 +103,11 @@ class Processes(Group):
 
     def any(self, asked):
         return self._world.allreduce(bool(asked), self._mpi.LOR)
+
+    def agree(self, number):
+        extremes = np.array([number, -number])
+        self._world.Allreduce(self._mpi.IN_PLACE, extremes, self._mpi.MAX)
+        return bool(extremes[0] == -extremes[1])
 
     @contextmanager
     def together(self):

@@ -1,7 +1,10 @@
 """A system of which every process trains a copy, with its share of each batch."""
 
+from itertools import accumulate
+
 from ..autograd import Tensor
 from ..backend.device import array_module
+from ..backend.recording import noted
 from ..nn import BatchNorm1d, BatchNorm2d
 
 _BUCKET = 1 << 20  # numbers that are added up at a time
@@ -32,16 +35,12 @@ def average_gradients(parameters, group) -> None:
     """
     for bucket in _buckets([p for p in reversed(parameters) if p.grad is not None]):
         xp = array_module(bucket[0].grad.array)
-        flat = xp.empty(sum(p.grad.array.size for p in bucket), bucket[0].grad.dtype)
-        pieces, start = [], 0
-        for p in bucket:
-            pieces.append(flat[start : start + p.grad.array.size].reshape(p.shape))
-            pieces[-1][...] = p.grad.array
-            start += p.grad.array.size
-        group.add_up(flat)
+        flat = xp.concatenate([p.grad.array.reshape(-1) for p in bucket])
+        noted(group.add_up, flat)
         flat /= group.size
-        for p, piece in zip(bucket, pieces):
-            p.grad = Tensor(piece)
+        stops = accumulate(p.grad.array.size for p in bucket)
+        for p, stop in zip(bucket, stops):
+            p.grad = Tensor(flat[stop - p.grad.array.size : stop].reshape(p.shape))
 
 
 def _buckets(parameters):

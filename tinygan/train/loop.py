@@ -66,7 +66,7 @@ class Trainer:
         self.average = {name: optim.EMA(module, ema) for name, module in sampled.items()}
         self.schedules = schedules(system, schedule, steps)
         if captured:
-            system.capture(tell=self.say)
+            system.capture(self.say, group)
         self.healthy = None  # a state from the last steps that had finite losses and weights
 
     # -- one step ----------------------------------------------------------------------------------

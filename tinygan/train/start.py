@@ -142,7 +142,7 @@ def _follow(made, loader, settings, state, group):
     options = settings.values
     trainer = Trainer(
         made, loader, None, options.steps, ema=options.ema, schedule=options.schedule,
-        captured=False, group=group,
+        captured=options.capture == "auto", group=group,
     )  # fmt: skip
     if state is not None:
         trainer.restore(state)
@@ -227,7 +227,7 @@ def _trainer(system, loader, folder, settings, score, watching, group):
     return Trainer(
         system, loader, folder, options.steps, callbacks,
         ema=options.ema, schedule=options.schedule, keep=options.keep, about=about,
-        captured=options.capture == "auto" and group.size == 1, group=group,
+        captured=options.capture == "auto", group=group,
     )  # fmt: skip
 
 

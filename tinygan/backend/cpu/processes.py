@@ -63,6 +63,8 @@ def helpers_wanted() -> bool:
         and platform.machine() in ("x86_64", "AMD64")
         and os.environ.get("TINYGAN_HELPERS", "processes") == "processes"
         and not ("cupy" in sys.modules and cuda_is_available())  # its context survives no fork
+        and "mpi4py.MPI"
+        not in sys.modules  # nor are processes that talk to each other to be forked
     )
 
 
