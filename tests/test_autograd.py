@@ -285,9 +285,46 @@ def test_retain_grad_keeps_an_intermediate_gradient():
     x.retain_grad()  # leaves keep theirs anyway
 
 
+def test_a_leaf_tells_when_its_gradient_is_complete_while_backward_goes_on():
+    first, twice, events = leaf(1, 2), leaf(3, 4), []
+    y = first * 2
+    y.register_hook(lambda g: events.append("on"))
+    z = y * twice
+    (z * twice).sum().backward()
+    as_it_is = values(first.grad), values(twice.grad)
+    first.grad, twice.grad, events[:] = None, leaf(0, 0), []
+
+    def told(x):
+        events.append((x is twice, values(x.grad)))
+
+    for x in (first, twice):
+        x.register_post_accumulate_grad_hook(told)
+    y = first * 2
+    y.register_hook(lambda g: events.append("on"))
+    (y * twice * twice).sum().backward()
+    assert (values(first.grad), values(twice.grad)) == as_it_is
+    assert events == [(True, as_it_is[1]), "on", (False, as_it_is[0])]
+
+
+def test_completed_gradients_add_up_and_the_hook_can_go():
+    x, seen = leaf(1, 2), []
+    x.register_hook(lambda g: g * 10)
+    remove = x.register_post_accumulate_grad_hook(lambda x: seen.append(values(x.grad)))
+    (x * 2).sum().backward()
+    (x * 3).sum().backward(inputs=[x])
+    assert seen == [[20, 20], [50, 50]]
+    tg.grad((x * 3).sum(), x)
+    remove()
+    (x * 3).sum().backward()
+    assert len(seen) == 2 and values(x.grad) == [80, 80]
+
+
 def test_hooks_need_gradients():
     with pytest.raises(RuntimeError, match="register_hook: this tensor does not require gradients"):
         tg.ones(2).register_hook(print)
+    for x in (tg.ones(2), leaf(1, 2) * 2):
+        with pytest.raises(RuntimeError, match="expected a leaf that requires gradients"):
+            x.register_post_accumulate_grad_hook(print)
 
 
 # -- recording on and off -------------------------------------------------------------------------

@@ -278,9 +278,9 @@ def unbiased(x, times):
     return np.concatenate([x.numpy()] * times).var(axis=(0, 2, 3), ddof=1)
 
 
-@pytest.mark.parametrize("bucket", [1, 20, 1 << 20])
-def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, bucket):
-    monkeypatch.setattr(sharing, "_BUCKET", bucket)
+@pytest.mark.parametrize("row", [1, 20, 1 << 20])
+def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, row):
+    monkeypatch.setattr(sharing, "_ROW", row)
 
     class Other(Twins):
         def add_up(self, array):
@@ -297,6 +297,82 @@ def test_gradients_become_their_mean_whatever_their_sizes(monkeypatch, bucket):
     for p, g, old in zip(parameters, given, before):
         np.testing.assert_allclose(p.numpy(), old - 2 * g.numpy(), rtol=1e-5)
     assert parameters[-1].grad is None
+
+
+class Slow(Group):
+    """A group of two, of which the other has three times as much; its sums come when waited for."""
+
+    size = 2
+
+    def __init__(self):
+        self.events, self.begun = [], []
+
+    def add_up(self, array):
+        self.events.append("at once")
+        array += 3 * array
+
+    def begin_to_add_up(self, array):
+        self.events.append("begun")
+        self.begun.append(array)
+
+    def wait(self):
+        for array in self.begun:
+            array += 3 * array
+        self.events += ["come"] * len(self.begun)
+        self.begun.clear()
+
+
+def descent_in(group, *shapes):
+    parameters = [nn.Parameter(tg.randn(*shape)) for shape in shapes]
+    descent = optim.SGD(parameters, lr=1.0)
+    distribute({}, {"descent": descent}, group)
+    return parameters, descent
+
+
+def test_sums_begin_while_backward_goes_on(monkeypatch):
+    monkeypatch.setattr(sharing, "_ROW", 4)
+    group = Slow()
+    (first, second), descent = descent_in(group, (3,), (4,))
+    before = first.numpy().copy(), second.numpy().copy()
+    x = first * 2
+    x.register_hook(lambda g: group.events.append("on"))
+    (x.sum() * second).sum().backward()
+    assert group.events == ["begun", "on", "begun"]
+    grads = first.grad.numpy().copy(), second.grad.numpy().copy()
+    descent.step()
+    assert group.events[3:] == ["come", "come"]
+    for p, old, g in zip((first, second), before, grads):
+        np.testing.assert_allclose(p.numpy(), old - 2 * g, rtol=1e-6)
+
+
+def test_what_was_changed_since_it_was_sent_is_sent_again():
+    group = Slow()
+    (p, q), descent = descent_in(group, (3,), (2,))
+    before = p.numpy().copy()
+    ((p * 2).sum() + q.sum()).backward()
+    ((p * 3).sum() + q.sum()).backward()  # gradients of two passes
+    assert group.events == ["begun", "come", "begun"]
+    nn.utils.clip_grad_value_(p, 1.0)
+    descent.step()
+    assert group.events[3:] == ["come", "at once"]
+    np.testing.assert_allclose(p.numpy(), before - 2, rtol=1e-6)
+    ((p * 2).sum() + q.sum()).backward()
+    p.grad = q.grad = None  # of some game that is not this optimiser's
+    descent.step()
+    np.testing.assert_allclose(p.numpy(), before - 2, rtol=1e-6)
+
+
+def test_parameters_that_came_later_or_were_frozen_have_means_too():
+    group = Slow()
+    (p, frozen), descent = descent_in(group, (3,), (3,))
+    late = nn.Parameter(tg.zeros(2))
+    descent.add_param_group({"params": [late]})
+    frozen.requires_grad_(False)
+    (p.sum() + late.sum()).backward()
+    before = p.numpy().copy()
+    descent.step()
+    np.testing.assert_allclose(p.numpy(), before - 2, rtol=1e-6)
+    assert late.tolist() == [-2, -2] and group.events == ["at once"] * 2
 
 
 def test_statistics_are_those_of_both():

@@ -81,9 +81,14 @@ SLIPS = [
     ),
     *slips(
         "parallel/share.py", "tests/test_parallel.py",
-        ("gradients added up, not averaged", "        flat /= group.size\n", ""),
+        ("gradients added up, not averaged", "            flat /= self.group.size\n", ""),
+        ("changed gradients are not sent again", "if flat is None or not all(map(_same, row.then, row.gradients())):", "if flat is None:"),
+        ("nobody waits", "        noted(self.group.wait)\n        known", "        known"),
+        ("a row sets out before it is complete", "        if not row.missing:\n", "        if True:\n"),
+        ("a row sets out once", "            row.missing = set(row.parameters)\n", ""),
+        ("sums that nobody asked for are not waited for", "                noted(self.group.wait)\n            row.sent", "                pass\n            row.sent"),
         ("the weights of each process are its own", "            group.follow(same)\n", ""),
-        ("buckets mix parameters", "            start += p.grad.array.size\n", ""),
+        ("rows mix parameters", "start, stop = stop, stop + p.grad.array.size", "start, stop = 0, p.grad.array.size"),
     ),
     *slips(
         "nn/norm.py", "tests/test_parallel.py",

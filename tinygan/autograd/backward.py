@@ -34,10 +34,17 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False, input
     where it is 1.
     """
     wanted = None if inputs is None else _listed(inputs)
-    arrived = _propagate([tensor], [gradient], wanted, create_graph, retain_graph)
+
+    def accumulate(x, arrival):
+        _accumulate(x, *arrival, create_graph)
+        for hook in x._ready_hooks:
+            hook(x)
+
+    early = accumulate if Tensor.awaited and wanted is None else None
+    arrived = _propagate([tensor], [gradient], wanted, create_graph, retain_graph, early)
     for x in arrived if wanted is None else dict.fromkeys(wanted):
         if origin(x) in arrived:
-            _accumulate(x, *arrived[origin(x)], create_graph)
+            accumulate(x, arrived[origin(x)])
 
 
 def grad(
@@ -97,9 +104,10 @@ def _seed(out, g):
     return g if g.dtype is out.dtype else g.to(out.dtype)
 
 
-def _propagate(outputs, gradients, wanted, create_graph, retain_graph):
+def _propagate(outputs, gradients, wanted, create_graph, retain_graph, early=None):
     """Carry gradients from the outputs down. Gives {origin: Arrival} for all leaves, or, where
-    `wanted` is given, for the origins of those tensors; nothing else is then computed.
+    `wanted` is given, for the origins of those tensors; nothing else is then computed. Leaves with
+    hooks that await their gradients are handed to `early(leaf, Arrival)` instead, one by one.
     """
     if len(gradients) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs but {len(gradients)} grad_outputs")
@@ -107,6 +115,7 @@ def _propagate(outputs, gradients, wanted, create_graph, retain_graph):
     retain_graph = create_graph if retain_graph is None else retain_graph
     targets = set() if wanted is None else {origin(x) for x in wanted}
     allowed = None if wanted is None else _leading_to(targets, outputs)
+    completed = {} if early is None else _last_uses(outputs)
     arrived, pending, queue = {}, {}, []
 
     def arrive(place, g, own):
@@ -140,23 +149,48 @@ def _propagate(outputs, gradients, wanted, create_graph, retain_graph):
                     arrive(edge, result, result is not g and result._version is None)
             if not retain_graph:
                 node.release()
-    for leaf, (g, _) in arrived.items():
-        if isinstance(leaf, Tensor) and leaf._hooks:
-            arrived[leaf] = Arrival(_hooked(g, leaf._hooks), False)
+            for leaf in completed.get(node, ()):
+                if leaf in arrived:
+                    early(leaf, _of_leaf(leaf, arrived.pop(leaf)))
+    for leaf, arrival in arrived.items():
+        if isinstance(leaf, Tensor):
+            arrived[leaf] = _of_leaf(leaf, arrival)
     return arrived
+
+
+def _of_leaf(leaf, arrival):
+    """What arrives at a leaf after its hooks have seen it."""
+    return Arrival(_hooked(arrival.g, leaf._hooks), False) if leaf._hooks else arrival
+
+
+def _last_uses(outputs):
+    """{node: the awaited leaves of which it is the oldest user, and so the last to be visited}."""
+    oldest = {}
+    for node in sorted(_reachable(outputs), key=lambda n: -n.order):
+        for edge in node.edges:
+            if isinstance(edge, Tensor) and edge._ready_hooks:
+                oldest[edge] = node
+    completed = {}
+    for leaf, node in oldest.items():
+        completed.setdefault(node, []).append(leaf)
+    return completed
+
+
+def _reachable(outputs):
+    """The nodes that the outputs were computed by."""
+    found, stack = set(), [origin(out) for out in outputs]
+    while stack:
+        place = stack.pop()
+        if isinstance(place, Node) and place not in found:
+            found.add(place)
+            stack.extend(place.edges)
+    return found
 
 
 def _leading_to(targets, outputs):
     """The origins on a path from the outputs to a target: the only ones worth visiting."""
-    reachable, stack = set(), [origin(out) for out in outputs]
-    while stack:
-        place = stack.pop()
-        if place not in reachable:
-            reachable.add(place)
-            if isinstance(place, Node):
-                stack.extend(place.edges)
     allowed = set(targets)
-    for node in sorted((n for n in reachable if isinstance(n, Node)), key=lambda n: n.order):
+    for node in sorted(_reachable(outputs), key=lambda n: n.order):
         if any(edge in allowed for edge in node.edges):
             allowed.add(node)
     return allowed

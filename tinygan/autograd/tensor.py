@@ -43,6 +43,8 @@ class Tensor(Interop):
     _node = None  # the operation that made this tensor; None for a leaf
     _version = None  # created when first shared or written
     _hooks = ()
+    _ready_hooks = ()
+    awaited = False  # by some hook, that a leaf's gradient is complete
 
     def __init__(self, data, *sizes, requires_grad: bool = False):
         if sizes:
@@ -151,6 +153,25 @@ class Tensor(Interop):
         owner, name = (self, "_hooks") if self._node is None else (self._node, "hooks")
         setattr(owner, name, (*getattr(owner, name), hook))
         return lambda: setattr(owner, name, tuple(h for h in getattr(owner, name) if h is not hook))
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Call `hook(self)` when a backward pass has added to this leaf's `.grad` all that it will,
+        while it goes on with the rest of the graph.
+
+        Returns a function that removes the hook.
+        """
+        if not self.requires_grad or self._node is not None:
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: expected a leaf that requires gradients; "
+                "of a computed tensor register_hook tells the gradient"
+            )
+        Tensor.awaited = True
+        self._ready_hooks = (*self._ready_hooks, hook)
+
+        def remove():
+            self._ready_hooks = tuple(h for h in self._ready_hooks if h is not hook)
+
+        return remove
 
     def mark_written(self, writer: str) -> "Tensor":
         """Note that the values were changed in place, so that a backward that still needs the old

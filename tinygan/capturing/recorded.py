@@ -89,7 +89,7 @@ class Recorded:
         modules = modules_of([t for t, _ in touched], of_kind(Module, objects))
         self.settings = [Settings(m) for m in modules] + variables(self.function)
         for tensor, _ in touched:
-            if tensor._hooks:
+            if tensor._hooks or any(map(_is_of_users, tensor._ready_hooks)):
                 self.problem = f"a hook watches a tensor of shape {tensor.shape}"
         for module in modules:
             if any(map(_is_of_users, module._forward_hooks + module._forward_pre_hooks)):
@@ -228,7 +228,8 @@ class _OnDevice:
 
 def _is_of_users(hook):
     """The engine's own hooks, such as spectral norm's, only compute."""
-    return not getattr(hook, "__module__", "").startswith("tinygan.nn.")
+    hook = getattr(hook, "func", hook)  # of a partial
+    return not getattr(hook, "__module__", "").startswith(("tinygan.nn.", "tinygan.parallel."))
 
 
 def _array(x):

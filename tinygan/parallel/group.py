@@ -29,6 +29,13 @@ class Group:
     def add_up(self, array):
         """array ← its sum over all processes; in place, and the same bits for all."""
 
+    def begin_to_add_up(self, array):
+        """The same, which is done when `wait` returns; until then the array is left alone."""
+        self.add_up(array)
+
+    def wait(self):
+        """Wait for all sums that have begun."""
+
     def follow(self, array):
         """array ← that of the first process."""
 
@@ -81,19 +88,33 @@ class Processes(Group):
     def __init__(self, mpi, device: Device):
         self._mpi, self._world = mpi, mpi.COMM_WORLD
         self.rank, self.size, self.device = self._world.rank, self._world.size, device
-        self._nccl = None
+        self._nccl, self._begun = None, []
         if device.type == "cuda":
             cuda = import_module("cupy").cuda
             self.device = Device("cuda", self.rank % cuda.runtime.getDeviceCount())
             cuda.Device(self.device.index).use()
             distributed = import_module("cupyx.distributed")
             self._nccl = distributed.init_process_group(self.size, self.rank, use_mpi=True)
+            self._stream = cuda.Stream(non_blocking=True)  # for sums beside other work
 
     def add_up(self, array):
         if type(array) is np.ndarray:
             self._world.Allreduce(self._mpi.IN_PLACE, array)
         elif self._nccl is not None:
             self._nccl.all_reduce(array, array)
+
+    def begin_to_add_up(self, array):
+        if type(array) is np.ndarray:
+            self._begun.append(self._world.Iallreduce(self._mpi.IN_PLACE, array))
+        elif self._nccl is not None:
+            self._stream.wait_event(import_module("cupy").cuda.get_current_stream().record())
+            self._nccl.all_reduce(array, array, stream=self._stream)
+
+    def wait(self):
+        begun, self._begun = self._begun, []
+        self._mpi.Request.Waitall(begun)
+        if self._nccl is not None:
+            import_module("cupy").cuda.get_current_stream().wait_event(self._stream.record())
 
     def follow(self, array):
         if type(array) is np.ndarray:
