@@ -67,14 +67,19 @@ def main(arguments=None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     train.options(
-        parser, data="digits", size=16, steps=3000, batch_size=32, lr=2e-3, schedule="linear",
-        ema=0.99, sample_every=200, checkpoint_every=1000,
+        parser, data="digits", size=16, steps=6000, batch_size=64, lr=1e-3, schedule="late",
+        ema=0.99, sample_every=500, checkpoint_every=1000,
     )  # fmt: skip
     model = classes.model_options(parser)
     model.add_argument(
         "--information", type=train.number, help="λ, what L_I weighs (default %(default)s)"
     )
-    parser.set_defaults(latent=2, information=0.5)  # much noise could say what the code is to say
+    model.add_argument(
+        "--deviation", type=train.positive_number,
+        help="σ of Q's normal distribution: the smaller, the more a number moves "
+        "(default %(default)s)",
+    )  # fmt: skip
+    parser.set_defaults(information=1.0, deviation=0.45)
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
     return train.run(InfoGAN, settings, learn, classes.suited)

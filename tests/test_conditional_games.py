@@ -328,8 +328,8 @@ def torch_losses(torch, game, net, x, z, c):
 
         def information(guess):
             category = -F.cross_entropy(guess[:, :k], c[:, :k].argmax(1))
-            normal = torch.distributions.Normal(guess[:, k:], 1.0)
-            numbers = normal.log_prob(c[:, k:]) + 0.5 * np.log(2 * np.pi)
+            normal = torch.distributions.Normal(guess[:, k:], game.deviation)
+            numbers = normal.log_prob(c[:, k:]) + 0.5 * np.log(2 * np.pi * game.deviation**2)
             return category + numbers.sum(1).mean()
 
         def of_d(fake):

@@ -169,14 +169,15 @@ def test_the_discriminator_of_a_cgan_is_told_the_condition_with_each_example():
 
 
 def test_the_information_of_infogan_is_the_log_likelihood_of_its_code():
-    game, (real, false, _) = small(InfoGAN, numbers=2, information=0.7), two_heads()
+    game, (real, false, _) = small(InfoGAN, numbers=2, information=0.7, deviation=0.6), two_heads()
     rng = np.random.default_rng(5)
     guesses = [
         np.concatenate([y, 0.5 * rng.standard_normal((16, 2))], 1) for y in (real[1], false[1])
     ]
     c = np.concatenate([np.eye(3)[rng.integers(0, 3, 16)], rng.uniform(-1, 1, (16, 2))], 1)
     category = np.log((softmax(guesses[1][:, :3]) * c[:, :3]).sum(1))
-    density = np.exp(-((c[:, 3:] - guesses[1][:, 3:]) ** 2) / 2)  # of N(μ, 1), up to a constant
+    far = (c[:, 3:] - guesses[1][:, 3:]) / 0.6
+    density = np.exp(-(far**2) / 2)  # of N(μ, 0.6²), up to a constant
     L_I = (category + np.log(density).sum(1)).mean()
     game.discriminator = Answers(
         (real[0], guesses[0]), (false[0], guesses[1]), (false[0], guesses[1])

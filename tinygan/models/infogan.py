@@ -8,11 +8,11 @@ category comes to choose what the data fall into, the numbers what varies most, 
 ever seen.
 
 Q is a head on D's trunk. It reads the probability of each category, and of each number the mean of
-a normal distribution, N(c; μ, 1).
+a normal distribution, N(c; μ, σ²).
 
 Departs from the paper as its own code does: D's step takes L_I along, since the trunk is D's, and
-the variance is not learned. If it were, numbers would be worth more and more to G the better Q
-reads them, and it would draw codes instead of examples.
+σ is given, not learned. If it were, numbers would be worth more and more to G the better Q reads
+them, and it would draw codes instead of examples. The smaller σ, the more a number has to move.
 """
 
 import math
@@ -37,6 +37,7 @@ class InfoGAN(Adversarial):
     classes: int | None = 10  # None, of data without classes: as many as if nothing was said
     numbers: int = 2
     information: float = 1.0  # λ
+    deviation: float = 1.0  # σ
 
     key: ClassVar[str] = "infogan"
     packs: ClassVar[bool] = False
@@ -97,7 +98,7 @@ class InfoGAN(Adversarial):
     def log_q(self, guess, c):
         """log Q(c | x) of each example, (N,), up to a constant."""
         k = self.classes
-        normal = -0.5 * ops.square(c[:, k:] - guess[:, k:]).sum(1)
+        normal = -0.5 * ops.square((c[:, k:] - guess[:, k:]) / self.deviation).sum(1)
         return log_probability(guess[:, :k], c[:, :k]) + normal
 
     def guess(self, x) -> tuple[np.ndarray, np.ndarray]:
