@@ -83,7 +83,7 @@ def by_class(system, seed, quick):
 INFOGAN = {  # in a short training, much noise could say what the code is to say
     "quick": {"latent": 2, "information": 0.5},
     "long": {
-        "deviation": 0.45, "lr": 1e-3, "steps": 20_000, "batch": 64, "schedule": "late",
+        "deviation": 0.45, "lr": 1e-3, "steps": 15_000, "batch": 64, "schedule": "late",
     },
 }  # fmt: skip
 READ = {"read": 1.8, "numbers-read": 0.9}
