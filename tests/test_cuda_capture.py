@@ -19,6 +19,7 @@ from tests.test_capture import SETTINGS, batches, bits, refuse
 from tinygan import data, nn, optim, train
 from tinygan.backend.cuda.recorder import Recorder, nodes_of
 from tinygan.models import build
+from tinygan.parallel import Group
 from tinygan.train import callbacks
 from tinygan.train.checkpoint import clone
 from tinygan.train.doctor import Doctor
@@ -116,6 +117,38 @@ def test_recorded_checked_and_replayed(strict):
     assert len(calls) == 4 and pair.captured.programs == 1  # captured, and once as it is
     pair.both(10)
     assert len(calls) == 4
+
+
+def test_a_step_without_arguments_gives_its_result_when_it_is_recorded_too(strict):
+    x = tg.ones(3, device="cuda")
+
+    def step():
+        x.mul_(2.0)
+        return x + 1
+
+    step = tg.capture(step, tell=refuse)
+    assert [step().tolist() for _ in range(5)] == [[2.0**i + 1] * 3 for i in range(1, 6)]
+    assert step.programs == 1
+
+
+class Split(Group):
+    """Of two processes, of which the other one never goes on where this one does."""
+
+    size = 2
+
+    def __init__(self):
+        self.asked = 0
+
+    def agree(self, number):
+        self.asked += 1
+        return self.asked != 3  # whether both have a program
+
+
+def test_what_one_process_alone_has_recorded_is_computed_all_the_same(strict):
+    x, group = tg.ones(3, device="cuda"), Split()
+    step = tg.capture(lambda: x.mul_(2.0) + 0, tell=refuse, group=group)
+    assert [step()[0].item() for _ in range(6)] == [2, 4, 8, 16, 32, 64]
+    assert group.asked == 7 and step.programs == 1
 
 
 def test_nothing_is_computed_while_a_step_is_captured(strict):

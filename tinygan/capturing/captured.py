@@ -152,11 +152,12 @@ class _Kind:
             self.step = step
         else:
             self._drop(step.problem, for_ever=True)
-        if not any(map(on_device, arrays)):
+        if step.place is None or step.place.computes:
             return result
-        if self.group.agree(step.problem is None):  # nothing is computed yet, but for a problem
-            return self._check(call, arrays) if self.step else result
-        return self.function(*call[0], **call[1]) if self.step else result
+        together = self.group.agree(step.problem is None)
+        if step.problem is not None:
+            return result
+        return self._check(call, arrays) if together else self.function(*call[0], **call[1])
 
     def _check(self, call, arrays):
         """The call, made by the program and then again by the function."""
