@@ -100,9 +100,8 @@ def main(arguments=None):
         longer.append(times[chosen] / min(times.values()))
         cells = (f"{times[way]:10.2f}" for way in WAYS)
         print(f"{x!s:>18} {weight!s:>17} {name:12}", *cells, f"{chosen} {longer[-1]:.2f}")
-    print(
-        f"longer than the fastest: {statistics.mean(longer):.3f} times, at most {max(longer):.2f}"
-    )
+    mean, most = statistics.mean(longer), max(longer)
+    print(f"the chosen way takes {mean:.3f} times as long as the fastest, at most {most:.2f} times")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ SLIPS = [
     *slips(
         "parallel/share.py", "tests/test_parallel.py",
         ("gradients added up, not averaged", "            flat /= self.group.size\n", ""),
-        ("changed gradients are not sent again", "if flat is None or not all(map(_same, row.then, row.gradients())):", "if flat is None:"),
+        ("changed gradients are not sent again", "if flat is None or not all(map(_same, then, row.gradients())):", "if flat is None:"),
         ("nobody waits", "        noted(self.group.wait)\n        known", "        known"),
         ("a row sets out before it is complete", "        if not row.missing:\n", "        if True:\n"),
         ("a row sets out once", "            row.missing = set(row.parameters)\n", ""),

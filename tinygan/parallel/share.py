@@ -51,16 +51,16 @@ class Means:
             row.missing = set(row.parameters)
             if row.sent is not None:  # in vain: this is another backward pass
                 noted(self.group.wait)
-            row.sent, row.then = row.packed(), row.gradients()
-            noted(self.group.begin_to_add_up, row.sent)
+            row.sent = row.packed(), row.gradients()
+            noted(self.group.begin_to_add_up, row.sent[0])
 
     def __call__(self, parameters):
         noted(self.group.wait)
         known = {p for row in self.rows for p in row.parameters}
         added = [_Row(some) for some in _cut([p for p in parameters if p not in known])]
         for row in self.rows + added:
-            flat, row.sent = row.sent, None
-            if flat is None or not all(map(_same, row.then, row.gradients())):
+            (flat, then), row.sent = row.sent or (None, ()), None
+            if flat is None or not all(map(_same, then, row.gradients())):
                 if (flat := row.packed()) is None:
                     continue
                 noted(self.group.add_up, flat)
@@ -73,7 +73,7 @@ class _Row:
 
     def __init__(self, parameters):
         self.parameters, self.missing = parameters, set(parameters)
-        self.sent = self.then = None  # what is under way, and the gradients that it was made from
+        self.sent = None  # what is under way, and the gradients that it was made from
 
     def gradients(self):
         """Those that there are, each with the time of its last change in place."""
