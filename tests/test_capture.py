@@ -192,6 +192,7 @@ def test_momentum_that_is_switched_on():
     for descent in pair.optimizers:
         descent.param_groups[0].update(momentum=0.9)
     pair.both(5)
+    assert pair.captured.programs == 1  # replayed again, as it now is
 
 
 def test_training_and_evaluation():
@@ -204,6 +205,7 @@ def test_training_and_evaluation():
         for net in pair.nets:
             net.train(mode)
         pair.both(5)
+        assert pair.captured.programs == 1  # replayed again, as it now is
 
 
 def test_a_setting_of_a_module():
@@ -212,6 +214,7 @@ def test_a_setting_of_a_module():
     for net in pair.nets:
         net[1].p = 0.9
     pair.both(5)
+    assert pair.captured.programs == 1  # replayed again, as it now is
 
 
 def test_loading_weights_and_what_an_optimiser_keeps():
