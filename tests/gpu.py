@@ -23,7 +23,7 @@ from tinygan.train.checkpoint import clone
 
 @contextlib.contextmanager
 def precision(way):
-    """Products of float32 by "tf32" or "exact" in the block."""
+    """Products of float32 by "tf32", "exact" or "bfloat16" in the block."""
     before = float32_precision()
     set_float32_precision(way)
     try:

@@ -241,7 +241,10 @@ def test_how_exact(monkeypatch):
     monkeypatch.setattr(precision, "_chosen", "tf32")
     precision.set_float32_precision("exact")
     assert not precision.tensor_cores() and cublas._compute("float32") == 68
-    with pytest.raises(ValueError, match="'tf32' or 'exact'"):
+    precision.set_float32_precision("bfloat16")
+    assert precision.tensor_cores() and cublas._compute("float32") == 75
+    assert cublas._compute("float64") == 70
+    with pytest.raises(ValueError, match="'tf32', 'exact' or 'bfloat16'"):
         precision.set_float32_precision("high")
 
 

@@ -26,14 +26,16 @@ def test_every_kernel_is_listed():
     assert listed == {(f, n) for f in FILES for n in fibres.kernel_names(compiled.source(f))}
 
 
-def architectures(file):
-    """Turing and Hopper; Hopper alone for what only it has."""
-    return ["sm_90a"] if "hopper" in file else ["sm_75", "sm_90"]
+def architectures(file, macros):
+    """Turing and Hopper; not Turing, or Hopper alone, for what only later ones or it alone have."""
+    if "hopper" in file:
+        return ["sm_90a"]
+    return ["sm_80", "sm_90"] if "BFLOAT16" in dict(macros) else ["sm_75", "sm_90"]
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS), ids=label)
 def test_it_compiles_for_gpus(variant):
-    for architecture in architectures(variant[0]):
+    for architecture in architectures(*variant):
         code = binary(*variant, architecture)
         for name in VARIANTS[variant]:
             assert name.encode() in code

@@ -72,6 +72,22 @@ def test_products_of_small_matrices():
     assert (found == product(*cut, d, FALLBACK=1)).all()  # what GPUs without TF32 do
 
 
+def test_products_of_words_of_two_bfloat16():
+    draw = np.random.default_rng(1)
+    a, b = (
+        draw.standard_normal(size).astype(np.float32).view(np.uint16)[:, 1::2]
+        for size in ((16, 16), (8, 16))
+    )
+    left, right = ((m.astype(np.uint32) << 16).view(np.float32).astype(np.float64) for m in (a, b))
+    d = draw.standard_normal((16, 8)).astype(np.float32)
+    words = (
+        np.ascontiguousarray(a).view(np.float32),
+        np.ascontiguousarray(b).view(np.float32).T.copy(),
+    )
+    found = product(*words, d, BFLOAT16=1)
+    np.testing.assert_allclose(found, d + left @ right.T, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("threads", [32, 64, 256])
 def test_sums_by_shuffles(threads):
     y = np.zeros(1, np.float32)

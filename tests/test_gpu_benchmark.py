@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from benchmarks import speed
-from benchmarks.gpu import report, run
+from benchmarks.gpu import engines, report, run
 from benchmarks.gpu.rows import ROWS
 from benchmarks.rows import FLIPS
+from tinygan.backend.cuda import float32_precision
 
 PREPARED = {"version": "1", "seconds": 1e-3, "peak_mb": 3.0, "problem": None}
 
@@ -42,13 +43,14 @@ class Fake:
 def rehearsal(monkeypatch, tmp_path):
     """A run with fake workers; `broken` settings fail."""
 
-    def make(broken=(), peer_only=False, names=("conv4x4s2-64",)):
+    def make(broken=(), peer_only=False, names=("conv4x4s2-64",), bf16=False):
         ms = {"channels_last": 3, "contiguous": 2, "eager": 2, "captured": 1}
+        ms |= {"captured, bf16": 0.5, "channels_last, CUDA graph, bf16": 0.75}
         ms |= {"channels_last, CUDA graph": 1.5, "contiguous, CUDA graph": 1.75}
         monkeypatch.setattr(run, "Renewed", lambda engine, *_: Fake(ms, broken))
         options = SimpleNamespace(
             json=str(tmp_path / "speed.json"), peer_only=peer_only, device="cpu", threads=1,
-            no_compile=True, limit=100, turns=3, bf16=False,
+            no_compile=True, limit=100, turns=3, bf16=bf16,
         )  # fmt: skip
         run.Run(options, list(names)).all()
         return json.loads((tmp_path / "speed.json").read_text())
@@ -73,6 +75,26 @@ def test_what_fails_is_told_and_the_rest_is_measured(rehearsal, capsys, broken):
         assert ("torch" in row["ms"]) == (broken not in ("measure", "prepare"))
     assert "broke" in capsys.readouterr().out
     assert report.markdown(table).count("\n| ") == 3
+
+
+def test_bfloat16_is_compared_with_bfloat16(rehearsal, capsys):
+    table = rehearsal(bf16=True)
+    (row,) = table["rows"]
+    assert row["ms"]["tinygan bf16"] == 0.5 and row["ratio"] == {
+        "torch": 2,
+        "graph": 1.5,
+        "bf16": 1.5,
+    }
+    assert "in bf16 0.500 and 0.750, ×1.50" in capsys.readouterr().out
+    head, rule, line = report.markdown(table).splitlines()[2:]
+    assert head.count("|") == rule.count("|") == line.count("|") and line.endswith("| 1.50 |")
+
+
+def test_a_step_in_bfloat16_leaves_the_choice_as_it_was(monkeypatch):
+    engine = engines.Tinygan("cpu", 1, "captured, bf16")
+    monkeypatch.setattr(engine.lib, "capture", lambda step: step)
+    assert engine.captured(float32_precision)() == "bfloat16"
+    assert float32_precision() == "tf32" and engine.setting == "captured"
 
 
 def test_the_peer_alone(rehearsal):

@@ -9,7 +9,9 @@ def add_options(parser):
     """What can be asked of a run on a GPU besides what the CPU's has."""
     group = parser.add_argument_group(f"on a GPU, with the rows {', '.join(ROWS)}")
     group.add_argument("--peer-only", action="store_true", help="PyTorch's numbers alone")
-    group.add_argument("--bf16", action="store_true", help="PyTorch under autocast, as a column")
+    group.add_argument(
+        "--bf16", action="store_true", help="both in bfloat16 (PyTorch under autocast), too"
+    )
     group.add_argument("--no-compile", action="store_true", help="without PyTorch's compiler")
     group.add_argument("--rehearse", action="store_true", help="do all of it on the CPU")
     group.add_argument("--compile-limit", type=float, default=120, metavar="SECONDS")

@@ -1,30 +1,43 @@
-"""The engines as they run on a GPU: tinygan eager or captured, PyTorch in four settings.
+"""The engines as they run on a GPU: tinygan eager or captured, PyTorch in several settings.
 
 PyTorch runs eagerly, in either memory format; with the whole step in one CUDA graph, which a user
 of PyTorch can have by hand; and with its modules compiled before that, which is the most it offers.
 Both engines may use TF32 for products of float32 matrices, as PyTorch's convolutions do by default.
 """
 
+from tinygan.backend.cuda import float32_precision, set_float32_precision
+
 from .. import engines
 
 
 class Tinygan(engines.Tinygan):
-    """tinygan on the GPU. Its captured steps are kept, to ask them whether they were captured."""
+    """tinygan on the GPU; a setting is "eager", "captured" or "captured, bf16". Its captured steps
+    are kept, to ask them whether they were captured.
+    """
 
     def __init__(self, device, threads, setting="captured"):
-        super().__init__(device, threads, setting)
-        self.steps = []
+        super().__init__(device, threads, setting.split(", ")[0])
+        self.half, self.steps = "bf16" in setting, []
 
     def captured(self, step):
         step = super().captured(step)
         if self.setting == "captured":
             self.steps.append(step)
-        return step
+        return self._in_bf16(step) if self.half else step
+
+    def _in_bf16(self, step):
+        def half(*inputs):
+            before = float32_precision()
+            set_float32_precision("bfloat16")
+            try:
+                return step(*inputs)
+            finally:
+                set_float32_precision(before)
+
+        return half
 
     def problem(self):
         """Why a step runs as it is written, if one does."""
-        if self.setting == "eager":
-            return None
         return next((s.problem for s in self.steps if s.problem), None)
 
     def synchronize(self):

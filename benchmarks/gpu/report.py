@@ -24,9 +24,20 @@ def print_rows(rows, header=True):
         print(
             "{:20}{:>9}{:>9} |{:>9}{:>8}{:>9} |{:>7}{:>7}{:>7}".format(r["name"], *ms, *ratios)
             + f" | {achieved(r):24}|{''.join(f'{p:6.0f}' if p else ' ' * 6 for p in peaks)}"
+            + in_bf16(r)
             + remarks(r),
             flush=True,
         )
+
+
+def in_bf16(row):
+    """What both take in bfloat16, if it was measured."""
+    ms = [row["ms"].get(k) for k in ("tinygan bf16", "bf16")]
+    if not any(ms):
+        return ""
+    ours, theirs = (f"{x:.3f}" if x else "–" for x in ms)
+    ratio = f", ×{row['ratio']['bf16']:.2f}" if "bf16" in row["ratio"] else ""
+    return f"  in bf16 {ours} and {theirs}{ratio}"
 
 
 def achieved(row):
@@ -70,20 +81,25 @@ def described(table):
 
 def markdown(table):
     """The table for the README."""
+    bf16 = any("tinygan bf16" in r["ms"] for r in table["rows"])
     lines = [
         f"{described(table)} TF32 is allowed in both engines. Ratios are PyTorch's time ÷ "
         "tinygan's captured step: above 1, tinygan is faster. A graph is PyTorch's whole step in "
         "one CUDA graph, compiled or not; memory formats are the faster ones for each row.",
         "",
         "| row | ms | eager ms | PyTorch eager | graph | compiled | × eager | × graph "
-        "| × compiled | achieved, and PyTorch's best | MB | PyTorch's MB |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
+        "| × compiled | achieved, and PyTorch's best | MB | PyTorch's MB |"
+        + (" in bfloat16, ms | PyTorch's graph | × |" if bf16 else ""),
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|" + "---:|" * (3 * bf16),
     ]
     for r in table["rows"]:
         cells = [_cell(r["ms"].get(k), ".3f") for k in COLUMNS]
         cells += [_cell(r["ratio"].get(k), ".2f") for k in COLUMNS[2:]]
         cells += [achieved(r), _cell(r["peak_mb"].get("tinygan"), ".0f")]
         cells += [_cell(best_peer(r, "peak_mb"), ".0f")]
+        if bf16:
+            cells += [_cell(r["ms"].get(k), ".3f") for k in ("tinygan bf16", "bf16")]
+            cells += [_cell(r["ratio"].get("bf16"), ".2f")]
         lines.append(f"| {r['name']} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -1,10 +1,10 @@
 """Measuring the rows on a GPU: who takes part, in turns, and what is written down at once.
 
 Up to five contenders a row: tinygan captured and eager, PyTorch eager, as one CUDA graph, and
-compiled into one. Each engine has a process; so has each row that PyTorch compiles, as compiling
-takes half a minute and all rows do it side by side before anything is timed. Whoever fails is noted
-in the row and left out; the table is written after every row, so that whatever ends the run, what
-was measured is kept.
+compiled into one; two more if asked for, in bfloat16. Each engine has a process; so has each row
+that PyTorch compiles, as compiling takes half a minute and all rows do it side by side before
+anything is timed. Whoever fails is noted in the row and left out; the table is written after every
+row, so that whatever ends the run, what was measured is kept.
 """
 
 import json
@@ -27,8 +27,9 @@ EAGER = ("channels_last", "contiguous")
 GRAPHED = ("channels_last, CUDA graph", "contiguous, CUDA graph")
 BF16 = ("channels_last, CUDA graph, bf16",)
 COMPILED = "channels_last, compiled, CUDA graph"
-EAGERLY, CAPTURED = ("eager",), ("captured",)
-PEERS = ("torch", "graph", "compiled", "bf16")
+EAGERLY, CAPTURED, CAPTURED_BF16 = ("eager",), ("captured",), ("captured, bf16",)
+# The columns of PyTorch, and of tinygan, between which ratios are taken.
+PEERS = {"torch": "tinygan", "graph": "tinygan", "compiled": "tinygan", "bf16": "tinygan bf16"}
 ALONE = 0.05  # up to so many seconds a step, 20 are timed together
 
 # TF32 rounds to one part in 2000, which flips the slopes of some LeakyReLUs: gradients of a deep
@@ -178,10 +179,12 @@ class Run:
     def contenders(self, name, row, folder):
         """All that can run the row, warm; of PyTorch's memory formats the faster one."""
         asked = [("torch", self.torch, EAGER), ("graph", self.torch, GRAPHED)]
-        if self.options.bf16:
-            asked.append(("bf16", self.torch, BF16))
         if self.tinygan is not None:
             asked += [("eager", self.tinygan, EAGERLY), ("tinygan", self.tinygan, CAPTURED)]
+        if self.options.bf16:
+            asked.append(("bf16", self.torch, BF16))
+            if self.tinygan is not None:
+                asked.append(("tinygan bf16", self.tinygan, CAPTURED_BF16))
         found = []
         for label, worker, settings in asked:
             file = {"torch": f"{folder}/torch.npz", "eager": f"{folder}/tinygan.npz"}.get(label)
@@ -239,8 +242,8 @@ def summary(times, contenders, row):
     ms = {label: round(1e3 * statistics.median(s), 4) for label, s in times.items()}
     result = {"ms": ms, "ratio": {}, "spread": {}}
     for label, seconds in times.items():
-        if label in PEERS and "tinygan" in times:
-            ratios = sorted(b / a for a, b in zip(times["tinygan"], seconds))
+        if (ours := PEERS.get(label)) in times:
+            ratios = sorted(b / a for a, b in zip(times[ours], seconds))
             quarter = len(ratios) // 4
             result["ratio"][label] = round(statistics.median(ratios), 3)
             result["spread"][label] = [round(ratios[i], 3) for i in (quarter, -1 - quarter)]

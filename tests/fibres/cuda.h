@@ -42,6 +42,12 @@ int __float_as_int(float x) { return with_bits<int>(x); }
 float __uint_as_float(unsigned x) { return with_bits<float>(x); }
 float __int_as_float(int x) { return with_bits<float>(x); }
 double __longlong_as_double(long long x) { return with_bits<double>(x); }
+unsigned __byte_perm(unsigned x, unsigned y, unsigned which) {
+    uint64_t bytes = uint64_t(y) << 32 | x;
+    unsigned out = 0;
+    for (int i = 0; i < 4; ++i) out |= (bytes >> (which >> 4 * i & 7) * 8 & 0xff) << 8 * i;
+    return out;
+}
 unsigned __umulhi(unsigned a, unsigned b) { return uint64_t(a) * b >> 32; }
 unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return static_cast<unsigned __int128>(a) * b >> 64;

@@ -59,27 +59,42 @@ void copy_async_commit() { ++fibres::threads[fibres::current].group; }
 template <int groups>
 void copy_async_wait() { fibres::arrive(groups); }
 
+// A factor as a tensor core sees it: of a float32 not the last 13 bits of its mantissa, of a word of
+// two bfloat16 either.
+struct Tf32 {
+    static float product(float x, float y) { return cut(x) * cut(y); }
+    static float cut(float x) { return with_bits<float>(with_bits<uint32_t>(x) & 0xffffe000u); }
+};
+struct Bfloat16 {
+    static float product(float x, float y) { return low(x) * low(y) + high(x) * high(y); }
+    static float low(float x) { return with_bits<float>(with_bits<uint32_t>(x) << 16); }
+    static float high(float x) { return with_bits<float>(with_bits<uint32_t>(x) & 0xffff0000u); }
+};
+
 struct Fragments {
     float a[4], b[2];
 };
 
-// As on a tensor core: the last 13 bits of a factor's mantissa are not seen.
-float cut_to_tf32(float x) { return with_bits<float>(with_bits<uint32_t>(x) & 0xffffe000u); }
-
-void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place = HERE) {
-    Fragments mine = {{cut_to_tf32(a[0]), cut_to_tf32(a[1]), cut_to_tf32(a[2]), cut_to_tf32(a[3])},
-                      {cut_to_tf32(b[0]), cut_to_tf32(b[1])}};
+template <class Kind>
+void mma(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place) {
+    Fragments mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
     int q = fibres::current % 32 / 4, r = fibres::current % 4;
     fibres::exchange(ALL_LANES, mine, place, [&](auto given) {
         for (int i = 0; i < 4; ++i) {
             for (int k = 0; k < 8; ++k) {
                 float left = given(q * 4 + k % 4).a[k / 4 * 2 + i / 2];
-                float right = given((2 * r + i % 2) * 4 + k % 4).b[k / 4];
-                d[i] += left * right;
+                d[i] += Kind::product(left, given((2 * r + i % 2) * 4 + k % 4).b[k / 4]);
             }
         }
     });
 }
+void mma_tf32(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place = HERE) {
+    mma<Tf32>(d, a, b, place);
+}
+void mma_bfloat16(float (&d)[4], const float (&a)[4], const float (&b)[2], Place place = HERE) {
+    mma<Bfloat16>(d, a, b, place);
+}
+
 // Products by warpgroups: done at once, by the four warps one by one, since each has its own 16 rows.
 float* aligned_to_1024(float* shared) {
     return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(shared) + 1023) & ~uintptr_t(1023));
@@ -99,18 +114,25 @@ template <int batches>
 void group_wait() {}
 int place_for_group(int i, int k);
 
-void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step, Place place = HERE) {
-    Fragments mine = {{cut_to_tf32(a[0]), cut_to_tf32(a[1]), cut_to_tf32(a[2]), cut_to_tf32(a[3])}, {}};
+template <class Kind>
+void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step, Place place) {
+    Fragments mine = {{a[0], a[1], a[2], a[3]}, {}};
     int q = fibres::current % 32 / 4, r = fibres::current % 4;
     fibres::exchange(ALL_LANES, mine, place, [&](auto given) {
         for (int i = 0; i < 32; ++i) {
             int half = i / 2 % 2, column = i / 4 * 8 + 2 * r + i % 2;
             for (int k = 0; k < 8; ++k) {
                 float left = given(q * 4 + k % 4).a[k / 4 * 2 + half];
-                d[i] += left * cut_to_tf32(b[place_for_group(column, 8 * step + k)]);
+                d[i] += Kind::product(left, b[place_for_group(column, 8 * step + k)]);
             }
         }
     });
+}
+void group_multiply_tf32(float (&d)[32], const float (&a)[4], const float* b, int step, Place place = HERE) {
+    group_multiply<Tf32>(d, a, b, step, place);
+}
+void group_multiply_bfloat16(float (&d)[32], const float (&a)[4], const float* b, int step, Place place = HERE) {
+    group_multiply<Bfloat16>(d, a, b, step, place);
 }
 #endif
 

@@ -16,12 +16,13 @@ _DRAWN = "x.copy_ of what is made from uniform or normal numbers: -tg.rand(x.sha
 _GIVE_SIZES = "give the sizes: the layer of the same name without 'Lazy'"
 _FLAT = "images are 2-D here; use the layer for 1 or 2 axes"
 _SPARSE = "tensors are dense"
+_BFLOAT16 = "tensors are float32; TINYGAN_FLOAT32=bfloat16 in the environment multiplies so on a GPU"
 
 HINTS = {
     "tinygan": {
         "GradScaler": "compute in float32, which needs no scaling of losses",
-        "amp": "compute in float32; there is no mixed precision",
-        "autocast": "compute in float32; there is no mixed precision",
+        "amp": _BFLOAT16,
+        "autocast": _BFLOAT16,
         "bfloat16": _DTYPE,
         "cfloat": _DTYPE,
         "complex": _DTYPE,
@@ -76,7 +77,7 @@ HINTS = {
         "set_detect_anomaly": "`with tg.detect_anomaly():`",
     },
     "tinygan.cuda": {
-        "amp": "compute in float32; there is no mixed precision",
+        "amp": _BFLOAT16,
         "Event": "cuda.synchronize(), then time.perf_counter()",
         "Stream": "everything runs on one stream; leave it out",
         "get_device_properties": "cupy.cuda.runtime.getDeviceProperties(index)",

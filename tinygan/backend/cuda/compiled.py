@@ -81,6 +81,12 @@ def multiprocessors() -> int:
 
 
 @cache
+def has_bfloat16() -> bool:
+    """Do the card's tensor cores multiply bfloat16? From Ampere on."""
+    return int(import_module("cupy").cuda.Device().compute_capability) >= 80
+
+
+@cache
 def is_hopper() -> bool:
     """Has the card the products of warpgroups, which `…_hopper.cu` use?"""
     return import_module("cupy").cuda.Device().compute_capability == "90"

@@ -20,6 +20,9 @@
 // Where the tiles are too few to fill the card, several blocks share one, each with its part of k
 // (`splits`), and `add_parts` adds up their parts in a fixed order: the same bits every time.
 //
+// With BFLOAT16 the factors were rounded and stored as bfloat16 beforehand (`bfloat16.cu`), two of them in
+// the place of a float32: half the bytes, and twice the products of an instruction. Sums are float32.
+//
 // Under stride s an input gradient falls into s·s classes of pixels, by their remainders modulo s,
 // each of which meets its own taps and no others.
 
@@ -28,19 +31,21 @@
 // The shape of a tile, and how its warps divide it (macros that the driver sets).
 constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;  // what one warp computes
 constexpr int FRAGMENTS_M = WARP_M / 16, FRAGMENTS_N = WARP_N / 8;  // tensor cores compute 16 × 8
-constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;                   // numbers in shared memory
+constexpr int STAGE = (TILE_M + TILE_N) * CHUNK;                    // words in shared memory
+constexpr int WIDTH_M = TILE_M / PACKED, WIDTH_N = TILE_N / PACKED;  // words of a row that lies across
 
 // Which way round a tile lies in shared memory: k runs along its rows, or down its columns. It is the
-// way in which the images themselves lie, since 16 bytes are fetched at a time.
+// way in which the images themselves lie, since 16 bytes are fetched at a time. (Filters in bfloat16 are
+// stored for each map in the order that it wants.)
 constexpr bool A_ALONG_K = KIND != WEIGHT_GRADIENT;
-constexpr bool B_ALONG_K = KIND == FORWARD;
+constexpr bool B_ALONG_K = KIND == FORWARD || (KIND == INPUT_GRADIENT && PACKED == 2);
 
 // The place of element (k, i) of a tile `width` wide that lies across. Of a warp, four rows are read
 // at once, 4 apart; each of them has its groups in another order.
 template <int width, int share>
 __device__ inline int place_across(int k, int i) {
     int r = (k / 4) % 4;
-    int swap = width % 32 ? 0 : share == 8 ? (r & 1) | ((r & 2) << 1) : r << 1;
+    int swap = width == 16 ? r : width % 32 ? 0 : share == 8 ? (r & 1) | ((r & 2) << 1) : r << 1;
     return k * width + (((i / 4) ^ swap) * 4) + i % 4;
 }
 
@@ -105,12 +110,57 @@ __device__ inline void fetch_across(float (&to)[share], const float* tile, int k
             to[s] = for_tensor_cores(four.x), to[s + 1] = for_tensor_cores(four.y);
             to[s + 2] = for_tensor_cores(four.z), to[s + 3] = for_tensor_cores(four.w);
         }
+    } else if constexpr (share == 2) {
+        float2 two = *reinterpret_cast<const float2*>(tile + place_across<width, share>(k, i));
+        to[0] = for_tensor_cores(two.x), to[1] = for_tensor_cores(two.y);
     } else {
 #pragma unroll
         for (int s = 0; s < share; ++s)
             to[s] = for_tensor_cores(tile[place_across<width, share>(k, i + s)]);
     }
 }
+
+#if defined(BFLOAT16) && KIND == WEIGHT_GRADIENT
+
+// Words that lie across hold neighbours i, i + 1 of one pixel. Those that are multiplied hold pixels
+// k, k + 1 of one i: either half of two words, one below the other.
+template <int width, int share>
+__device__ inline void fetch_pairs(float (&to)[2 * share], const float* tile, int k, int i) {
+    float upper[share], lower[share];
+    fetch_across<width, share>(upper, tile, k, i);
+    fetch_across<width, share>(lower, tile, k + 1, i);
+#pragma unroll
+    for (int s = 0; s < share; ++s) {
+        unsigned above = __float_as_uint(upper[s]), below = __float_as_uint(lower[s]);
+        to[2 * s] = __uint_as_float(__byte_perm(above, below, 0x5410));
+        to[2 * s + 1] = __uint_as_float(__byte_perm(above, below, 0x7632));
+    }
+}
+
+__device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const float* a,
+                                const float* b, int row, int column, int q, int r) {
+    int m = (row + row_of(0, 0, q)) / 2, n = (column + column_of(0, q)) / 2;  // in words
+#pragma unroll
+    for (int k = 0; k < TILE_K; k += 16) {  // one product, of which thread r takes k + 4r … k + 4r + 3
+        float left[2][2 * FRAGMENTS_M], right[2][FRAGMENTS_N];
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+            fetch_pairs<WIDTH_M, WARP_M / 16>(left[e], a, k + 4 * r + 2 * e, m);
+            fetch_pairs<WIDTH_N, WARP_N / 16>(right[e], b, k + 4 * r + 2 * e, n);
+        }
+#pragma unroll
+        for (int i = 0; i < FRAGMENTS_M; ++i) {
+            float four[4] = {left[0][2 * i], left[0][2 * i + 1], left[1][2 * i], left[1][2 * i + 1]};
+#pragma unroll
+            for (int j = 0; j < FRAGMENTS_N; ++j) {
+                float two[2] = {right[0][j], right[1][j]};
+                mma_bfloat16(d[i][j], four, two);
+            }
+        }
+    }
+}
+
+#else
 
 __device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const float* a,
                                 const float* b, int row, int column, int q, int r) {
@@ -154,12 +204,13 @@ __device__ inline void multiply(float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const f
 #pragma unroll
                 for (int j = 0; j < FRAGMENTS_N; ++j) {
                     float two[2] = {right[j][e], right[j][e + 1]};
-                    mma_tf32(d[i][j], four, two);
+                    PACKED == 1 ? mma_tf32(d[i][j], four, two) : mma_bfloat16(d[i][j], four, two);
                 }
             }
     }
 }
 
+#endif
 #endif
 
 // -- fetching ----------------------------------------------------------------------------------------
@@ -172,27 +223,27 @@ struct Fetch {
     static constexpr int LINES = B_ALONG_K ? TILE_N : TILE_K;
     const Map& map;
     Gather gather;
-    int n0, line, place, k;
+    int n0, line, place;
 
     __device__ Fetch(const Map& map, int m0, int n0, int of_class, int first_chunk)
         : map(map), gather(map, m0, of_class, first_chunk), n0(n0), line(threadIdx.x / PER_ROW),
-          place(threadIdx.x % PER_ROW * 4), k(first_chunk * TILE_K) {}
+          place(threadIdx.x % PER_ROW * 4) {}
 
     __device__ void operator()(float* a, float* b) {
-        if constexpr (KIND == FORWARD) {  // row n of B is filter n, as it lies
-            const float* from = map.filters + (n0 + line) * gather.length + k + place;
-            bool exists = k + place < gather.length;
+        int step = map.all_taps * map.filter_channels;
+        if constexpr (B_ALONG_K) {  // row n of B is filter n, of which the same k is fetched as of A
+            const float* from = map.filters + (n0 + line) * step + gather.tap.z * map.filter_channels + gather.c;
+            bool exists = gather.number < gather.count && gather.c < map.inner;
 #pragma unroll
             for (int i = 0; i < ROWS; ++i) {
                 int n = line + i * APART;
                 if (LINES % APART == 0 || n < LINES)
-                    copy_async_16(b + place_along(n, place), from + i * APART * gather.length,
+                    copy_async_16(b + place_along(n, place), from + i * APART * step,
                                   exists && n0 + n < map.outer);
             }
         } else {  // row o of B is one tap of filter o; a chunk lies within one tap
             int first = gather.c - threadIdx.x % (TILE_K / 4) * 4;
             bool exists = gather.number < gather.count && n0 + place < map.filter_channels;
-            int step = map.all_taps * map.filter_channels;
             const float* from = map.filters + (first + line) * step + gather.tap.z * map.filter_channels;
 #pragma unroll
             for (int i = 0; i < ROWS; ++i) {
@@ -203,30 +254,30 @@ struct Fetch {
             }
         }
         gather(a);
-        k += TILE_K;
     }
 };
 
 #else
 
 struct Fetch {
-    static constexpr int PER_ROW = TILE_M / 4, ROWS = each(TILE_M * TILE_K / 4), APART = THREADS / PER_ROW;
-    static constexpr int PIXELS = TILE_K * (TILE_N / 4) / THREADS;  // neighbours, of a thread
-    static_assert(TILE_K % APART == 0 && TILE_K * (TILE_N / 4) % THREADS == 0);
+    static constexpr int PER_ROW = WIDTH_M / 4, ROWS = each(WIDTH_M * TILE_K / 4), APART = THREADS / PER_ROW;
+    static constexpr int PIXELS = TILE_K * (WIDTH_N / 4) / THREADS;  // neighbours, of a thread
+    static_assert(TILE_K % APART == 0 && TILE_K * (WIDTH_N / 4) % THREADS == 0);
     const Map& map;
     int m, n, shift, length, pixel, image, row, column;
     int4 tap;
     bool exists;
 
     __device__ Fetch(const Map& map, int m0, int n0, int, int first_chunk)
-        : map(map), m(m0 + threadIdx.x % PER_ROW * 4), n(n0 + threadIdx.x % (TILE_N / 4) * 4) {
+        : map(map), m(m0 / PACKED + threadIdx.x % PER_ROW * 4),
+          n(n0 / PACKED + threadIdx.x % (WIDTH_N / 4) * 4) {
         length = map.count * map.rows * map.columns;
         int number = n / map.inner, c = n - number * map.inner;
         exists = number < map.all_taps;
         tap = map.taps[exists ? number : 0];
         shift = (tap.x * map.width + tap.y) * map.inner + c;
         pixel = first_chunk * TILE_K;
-        int mine = pixel + threadIdx.x / (TILE_N / 4) * PIXELS;
+        int mine = pixel + threadIdx.x / (WIDTH_N / 4) * PIXELS;
         image = mine / (map.rows * map.columns);
         row = mine % (map.rows * map.columns) / map.columns, column = mine % map.columns;
     }
@@ -237,19 +288,19 @@ struct Fetch {
 #pragma unroll
         for (int i = 0; i < ROWS; ++i) {  // row k of A is a pixel of the gradient, as it lies
             int k = line % APART + i * APART;
-            copy_async_16(a + place_across<TILE_M, WARP_M / 8>(k, threadIdx.x % PER_ROW * 4),
+            copy_async_16(a + place_across<WIDTH_M, WARP_M / 8 / PACKED>(k, threadIdx.x % PER_ROW * 4),
                           from + i * APART * map.outer, pixel + k < length && m < map.outer);
         }
         // Row k of B has, for each tap, the pixel of the image that the tap meets there. A thread's
-        // pixels are neighbours, and lie 32 further in the next chunk.
+        // pixels are neighbours, and lie TILE_K further in the next chunk.
         int y = row, x = column, of = image;
 #pragma unroll
         for (int i = 0; i < PIXELS; ++i) {
             int top = y * map.stride_y, left = x * map.stride_x;
             bool inside = exists && of < map.count && unsigned(top + tap.x) < unsigned(map.height) &&
                           unsigned(left + tap.y) < unsigned(map.width);
-            int k = threadIdx.x / (TILE_N / 4) * PIXELS + i;
-            copy_async_16(b + place_across<TILE_N, WARP_N / 8>(k, threadIdx.x % (TILE_N / 4) * 4),
+            int k = threadIdx.x / (WIDTH_N / 4) * PIXELS + i, at = threadIdx.x % (WIDTH_N / 4) * 4;
+            copy_async_16(b + place_across<WIDTH_N, WARP_N / 8 / PACKED>(k, at),
                           map.images + ((of * map.height + top) * map.width + left) * map.inner + shift,
                           inside);
             if (++x == map.columns) {
@@ -271,7 +322,7 @@ struct Fetch {
 
 __device__ inline void store(const float (&d)[FRAGMENTS_M][FRAGMENTS_N][4], const Map& map, float* out,
                              int m0, int n0, int q, int r, int of_class) {
-    int width = KIND == WEIGHT_GRADIENT ? map.all_taps * map.inner : map.outer;
+    int width = KIND == WEIGHT_GRADIENT ? map.all_taps * map.inner * PACKED : map.outer;
 #pragma unroll
     for (int i = 0; i < FRAGMENTS_M; ++i)
 #pragma unroll
@@ -333,7 +384,7 @@ convolve(const float* images, const float* filters, const float* gradients, floa
 
     for (int stage = 0; stage < STAGES - 1; ++stage) {
         float* room = shared + stage * STAGE;
-        if (first + stage < last) fetch(room, room + TILE_M * TILE_K);
+        if (first + stage < last) fetch(room, room + TILE_M * CHUNK);
         copy_async_commit();
     }
     for (int chunk = first, stage = 0; chunk < last; ++chunk) {
@@ -341,10 +392,10 @@ convolve(const float* images, const float* filters, const float* gradients, floa
         __syncthreads();                // for all threads, and all are done with the chunk before it
         int ahead = chunk + STAGES - 1;
         float* room = shared + (stage + STAGES - 1) % STAGES * STAGE;
-        if (ahead < last) fetch(room, room + TILE_M * TILE_K);
+        if (ahead < last) fetch(room, room + TILE_M * CHUNK);
         copy_async_commit();
         const float* here = shared + stage * STAGE;
-        multiply(d, here, here + TILE_M * TILE_K, row, column, q, r);
+        multiply(d, here, here + TILE_M * CHUNK, row, column, q, r);
         stage = (stage + 1) % STAGES;
     }
     store(d, map, out + split * map.part, m0 + row, n0 + column, q, r, of_class);

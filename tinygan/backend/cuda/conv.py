@@ -5,6 +5,9 @@ and filters lie channels-last in memory, behind the (N, C, H, W) and (O, C, kh, 
 rest of the engine sees; so do results. Whoever lies otherwise is copied. Where a window covers the
 whole image, all three maps are products of plain matrices, and cuBLAS does them. Groups and other
 types than float32 go the portable way.
+
+The kernels fetch factors in words of 32 bits: float32 numbers, or two neighbouring channels stored
+as bfloat16 (`precision.py`). Where channels are counted here, words are meant.
 """
 
 from functools import cache
@@ -17,8 +20,8 @@ from .. import portable
 from ..device import array_module
 from .blas import matmul
 from .columns import channels_last, channels_second
-from .compiled import is_hopper, kernel, multiprocessors
-from .precision import tensor_cores
+from .compiled import has_bfloat16, is_hopper, kernel, multiprocessors
+from .precision import float32_precision
 
 FORWARD, INPUT_GRADIENT, WEIGHT_GRADIENT = range(3)
 _LARGEST = 1 << 31  # numbers in an array: the kernels count them with 32 bits
@@ -47,10 +50,10 @@ class Tile(NamedTuple):
         """Bytes of shared memory."""
         return self.stages * (self.m + self.n) * 32 * 4 + (1024 if self.file != "conv.cu" else 0)
 
-    def macros(self, kind, exact=False):
+    def macros(self, kind, precision):
         names = {"TILE_M": self.m, "TILE_N": self.n, "KIND": kind, "STAGES": self.stages}
         names |= {"WARPS_M": self.warps_m, "WARPS_N": self.warps_n, "BLOCKS": self.blocks}
-        return names | ({"EXACT": 1} if exact else {})
+        return names | ({} if precision == "tf32" else {precision.upper(): 1})
 
 
 _HOPPER = "conv_hopper.cu"
@@ -74,18 +77,22 @@ _FILTERS = [  # where they are filters: WEIGHT_GRADIENT
 
 
 VARIANTS = [
-    (tile.file, name, tile.macros(kind, exact))
+    (tile.file, name, tile.macros(kind, precision))
     for kind, tiles in (
         (FORWARD, _PIXELS + _LARGE_PIXELS),
         (INPUT_GRADIENT, _PIXELS + _LARGE_PIXELS),
         (WEIGHT_GRADIENT, _FILTERS),
     )
     for tile in tiles
-    for exact in (False, True)
+    for precision in ("tf32", "exact", "bfloat16")
     for name in ("convolve", "arrange")
-    if tile.file != _HOPPER or not exact
+    if tile.file != _HOPPER or precision != "exact"
     if tile.file == _HOPPER or name == "convolve"
-] + [("add_parts.cu", "add_parts", {}), ("fill_channels.cu", "fill_channels", {})]
+] + [
+    ("add_parts.cu", "add_parts", {}),
+    ("fill_channels.cu", "fill_channels", {}),
+    ("bfloat16.cu", "store_bfloat16", {}),
+]
 
 
 # -- the three maps --------------------------------------------------------------------------------
@@ -166,17 +173,33 @@ def _matrix(x):
     return channels_last(x).reshape(len(x), -1)
 
 
-def _in_fours(x):
-    """x (…, C) with zeros behind its channels, so that they come in groups of 16 bytes."""
+def _stored(x):
+    """x (…, C) as the kernels fetch it: words, in groups of 16 bytes, zeros behind the channels."""
+    if _packed() == 2:
+        return _in_groups(x, 8, "bfloat16.cu", "store_bfloat16", np.uint32)
+    return x if x.shape[-1] % 4 == 0 else _in_groups(x, 4, "fill_channels.cu", "fill_channels")
+
+
+def _packed():
+    """How many numbers are in a word."""
+    return 2 if _precision() == "bfloat16" else 1
+
+
+def _precision():
+    """As was chosen; in float32 on cards that do not multiply bfloat16."""
+    chosen = float32_precision()
+    return "tf32" if chosen == "bfloat16" and not has_bfloat16() else chosen
+
+
+def _in_groups(x, size, file, name, dtype=np.float32):
+    """x (…, C) with its channels in groups of `size` numbers, 16 bytes, as a kernel writes them."""
     channels, xp = x.shape[-1], array_module(x)
-    if channels % 4 == 0:
-        return x
-    filled = xp.empty((*x.shape[:-1], -(-channels // 4) * 4), x.dtype)
-    run, count = kernel("fill_channels.cu", "fill_channels"), filled.size // 4
+    out = xp.empty((*x.shape[:-1], -(-channels // size) * 4), dtype)
+    count = out.size // 4
     blocks = min(-(-count // 256), 16 * multiprocessors())
-    arguments = (xp.ascontiguousarray(x), filled, np.int32(channels), np.int64(count))
-    run((blocks,), (256,), arguments)
-    return filled
+    arguments = (xp.ascontiguousarray(x), out, np.int32(channels), np.int64(count))
+    kernel(file, name)((blocks,), (256,), arguments)
+    return out
 
 
 # -- the kernel ------------------------------------------------------------------------------------
@@ -184,7 +207,7 @@ def _in_fours(x):
 
 def _forward(x, weight, size, geometry):
     stride = geometry[0]
-    images, filters = _in_fours(channels_last(x)), _in_fours(channels_last(weight))
+    images, filters = _stored(channels_last(x)), _stored(channels_last(weight))
     count, height, width, channels = images.shape
     taps = _taps(weight.shape[2:], *geometry, False)
     out = array_module(x).empty((count, *size, len(weight)), x.dtype)
@@ -198,34 +221,47 @@ def _forward(x, weight, size, geometry):
 
 
 def _input_gradient(g, weight, size, geometry):
-    step = geometry[0]
-    gradients, filters = _in_fours(channels_last(g)), _in_fours(channels_last(weight))
+    step, outer = geometry[0], weight.shape[1]
+    gradients = _stored(channels_last(g))
     count, height, width, inner = gradients.shape
+    filters, filled = _filters_across(weight, inner)
     taps = _taps(weight.shape[2:], *geometry, True)
-    filled = -(-inner // 32) * 32  # a chunk of 32 belongs to one tap
-    out = array_module(g).empty((count, *size, weight.shape[1]), g.dtype)
+    out = array_module(g).empty((count, *size, outer), g.dtype)
     grid = [-(-n // s) for n, s in zip(size, step)]
     length = max(row[0][3] for row in taps) * filled
-    if len(filters) != inner:  # as many filters as there are channels of the gradient
-        filters = _in_fours(filters.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
-        filters = array_module(g).ascontiguousarray(filters)
     _launch(
-        INPUT_GRADIENT, (count * grid[0] * grid[1], weight.shape[1]), length, len(taps),
+        INPUT_GRADIENT, (count * grid[0] * grid[1], outer), length, len(taps),
         filters, filters, gradients, out, taps,
         (count, height, width, *grid, 1, 1, inner, filled, len(taps[0]), filters.shape[-1],
-         weight.shape[1], *size, *step),
+         outer, *size, *step),
     )  # fmt: skip
     return channels_second(out)
 
 
+def _filters_across(weight, inner):
+    """Filters for the sum over them, whose gradients are `inner` words; and how many words of the
+    sum belong to each tap.
+    """
+    xp = array_module(weight)
+    if _packed() == 2:  # (C, kh, kw, O): two neighbours of the sum are in a word
+        return _stored(xp.ascontiguousarray(weight.transpose(1, 2, 3, 0))), inner
+    filters = _stored(channels_last(weight))
+    if len(filters) != inner:  # as many filters as there are channels of the gradient
+        filters = _stored(filters.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+        filters = xp.ascontiguousarray(filters)
+    return filters, -(-inner // 32) * 32  # a chunk of 32 belongs to one tap
+
+
 def _weight_gradient(x, g, shape, geometry):
-    images, gradients = _in_fours(channels_last(x)), _in_fours(channels_last(g))
+    images, gradients = _stored(channels_last(x)), _stored(channels_last(g))
     count, height, width, channels = images.shape
     _, rows, columns, outer = gradients.shape
-    taps = _taps(shape[2:], *geometry, False)
-    out = array_module(x).empty((outer, *shape[2:], channels), x.dtype)
+    taps, packed = _taps(shape[2:], *geometry, False), _packed()
+    size = (outer * packed, *shape[2:], channels * packed)
+    out = array_module(x).empty(size, x.dtype)
+    length = -(-count * rows * columns // packed)
     _launch(
-        WEIGHT_GRADIENT, (outer, len(taps[0]) * channels), count * rows * columns, 1,
+        WEIGHT_GRADIENT, (size[0], len(taps[0]) * size[-1]), length, 1,
         images, gradients, gradients, out, taps,
         (count, height, width, rows, columns, *geometry[0], channels, channels, len(taps[0]),
          channels, outer, 1, 1, 1, 1),
@@ -234,9 +270,9 @@ def _weight_gradient(x, g, shape, geometry):
 
 
 def _launch(kind, size, length, classes, images, filters, gradients, out, taps, numbers):
-    """Convolve: the result has `size` rows and columns in each class, sums of `length` numbers."""
-    exact = not tensor_cores()
-    tile, splits = _plan(kind, size, length, classes, is_hopper() and not exact)
+    """Convolve: the result has `size` rows and columns in each class, sums of `length` words."""
+    precision = _precision()
+    tile, splits = _plan(kind, size, length, classes, is_hopper() and precision != "exact")
     xp = array_module(out)
     on_device = _on_device(taps, xp)
     parts = xp.empty((splits, *out.shape), out.dtype) if splits > 1 else out
@@ -244,7 +280,7 @@ def _launch(kind, size, length, classes, images, filters, gradients, out, taps, 
     if tile.file == _HOPPER:
         filters = _arranged(tile, kind, filters, on_device, taps, size[1], numbers)
         more = (np.int32(filters.shape[2]),)
-    run = kernel(tile.file, "convolve", **tile.macros(kind, exact))
+    run = kernel(tile.file, "convolve", **tile.macros(kind, precision))
     run.max_dynamic_shared_size_bytes = tile.shared
     arguments = (images, filters, gradients, parts, on_device, *more)
     arguments += (*map(np.int32, numbers), np.int32(splits), np.int64(out.size))
@@ -264,7 +300,7 @@ def _arranged(tile, kind, filters, on_device, taps, outer, numbers):
     shape = (len(taps), tiles, chunks, tile.n, 32)
     out = array_module(filters).empty(shape, filters.dtype)
     sizes = map(np.int32, (outer, inner, inner_padded, all_taps, channels))
-    run = kernel(tile.file, "arrange", **tile.macros(kind))
+    run = kernel(tile.file, "arrange", **tile.macros(kind, _precision()))
     run((chunks, tiles * tile.n // 32, len(taps)), (32, 8), (filters, out, on_device, *sizes))
     return out
 

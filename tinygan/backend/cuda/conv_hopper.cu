@@ -11,6 +11,9 @@
 
 #include "gather.cuh"
 
+// Do the filters' channels run along k? In an input gradient they run along n, unless they were turned
+// when they were stored.
+constexpr bool ALONG_K = KIND == FORWARD || PACKED == 2;
 constexpr int GROUPS = THREADS / 128;             // warpgroups, one below the other in the tile
 constexpr int ROWS = TILE_M / 64 / GROUPS, COLUMNS = TILE_N / 64;  // products 64 × 64 of each
 constexpr int STAGE = (TILE_M + TILE_N) * TILE_K;
@@ -23,15 +26,14 @@ extern "C" __global__ void arrange(const float* filters, float* out, const int4*
                                    int inner, int inner_padded, int all_taps, int filter_channels) {
     __shared__ float square[32][33];
     const int4* taps = all_of_taps + blockIdx.z * all_taps;
-    // The filters' channels run along n in an input gradient, where a chunk lies within one tap, and
-    // along k in a convolution.
-    int n0 = blockIdx.y * 32, k = blockIdx.x * TILE_K + (KIND == FORWARD ? threadIdx.x : 0);
+    // Where channels run along n, a chunk lies within one tap.
+    int n0 = blockIdx.y * 32, k = blockIdx.x * TILE_K + (ALONG_K ? threadIdx.x : 0);
     int number = k / inner_padded, c = k % inner_padded;
     bool exists = number < taps[0].w;
     int place = taps[exists ? number : 0].z;
     for (int line = threadIdx.y; line < 32; line += blockDim.y) {
         float value = 0;
-        if constexpr (KIND == FORWARD) {
+        if constexpr (ALONG_K) {
             if (exists && c < inner && n0 + line < outer)
                 value = filters[((n0 + line) * all_taps + place) * filter_channels + c];
             square[line][threadIdx.x] = value;
@@ -49,7 +51,9 @@ extern "C" __global__ void arrange(const float* filters, float* out, const int4*
         int at = threadIdx.x, p = at % 8, step = at / 8 % 2;
         // Of 16 numbers, thread r of A holds 4r … 4r + 3: two for either step, at places r and r + 4.
         int k = at / 16 * 16 + p % 4 * 4 + step * 2 + p / 4;
-        out[tile * TILE_N * TILE_K + place_for_group(n0 % TILE_N + line, at)] = rounded_to_tf32(square[line][k]);
+        float word = square[line][k];
+        out[tile * TILE_N * TILE_K + place_for_group(n0 % TILE_N + line, at)] =
+            PACKED == 1 ? rounded_to_tf32(word) : word;
     }
 }
 
@@ -124,8 +128,11 @@ convolve(const float* images, const float* arranged, const float* gradients, flo
 #pragma unroll
                 for (int i = 0; i < ROWS; ++i)
 #pragma unroll
-                    for (int j = 0; j < COLUMNS; ++j)
-                        group_multiply(d[i][j], a[turn][i][k], here + (TILE_M + 64 * j) * TILE_K, k);
+                    for (int j = 0; j < COLUMNS; ++j) {
+                        const float* b = here + (TILE_M + 64 * j) * TILE_K;
+                        PACKED == 1 ? group_multiply_tf32(d[i][j], a[turn][i][k], b, k)
+                                    : group_multiply_bfloat16(d[i][j], a[turn][i][k], b, k);
+                    }
             group_commit();
             if (ahead < last) gather(to);
             copy_async_commit();

@@ -13,7 +13,7 @@ import threading
 from functools import cache
 from importlib import import_module
 
-from .precision import tensor_cores
+from .precision import float32_precision
 
 WORKSPACE = 32 << 20  # bytes: what cuBLAS recommends for Hopper
 # cublasOperation_t
@@ -21,7 +21,8 @@ N, T = 0, 1
 # cudaDataType_t
 TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}
 # cublasComputeType_t
-_COMPUTE_32F, _COMPUTE_32F_FAST_TF32, _COMPUTE_64F = 68, 77, 70
+_COMPUTE_32F, _COMPUTE_64F = 68, 70
+_COMPUTE_FLOAT32 = {"exact": _COMPUTE_32F, "tf32": 77, "bfloat16": 75}  # 32F_FAST_TF32, …_16BF
 # cublasGemmAlgo_t: the library chooses
 _DEFAULT = -1
 
@@ -127,7 +128,7 @@ def _double(x):
 def _compute(kind):
     if kind == "float64":
         return _COMPUTE_64F
-    return _COMPUTE_32F_FAST_TF32 if kind == "float32" and tensor_cores() else _COMPUTE_32F
+    return _COMPUTE_FLOAT32[float32_precision()] if kind == "float32" else _COMPUTE_32F
 
 
 def handle() -> Handle:

@@ -124,6 +124,17 @@ __device__ inline void mma_tf32(float (&d)[4], const float (&a)[4], const float 
 #endif
 }
 
+// The same of words that hold two bfloat16 each, k and k + 1: d (16×8) += a (16×16) · b (16×8). A lane
+// holds the words that it would hold of float32 numbers. From Ampere on.
+__device__ inline void mma_bfloat16(float (&d)[4], const float (&a)[4], const float (&b)[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+        "{%0,%1,%2,%3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+          "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
+}
+
 // -- products by warpgroups (Hopper, compiled for sm_90a) ---------------------------------------------
 
 // Four warps multiply together, each 16 of 64 rows. They begin, hand over any number of products, close
@@ -151,25 +162,35 @@ __device__ inline void group_wait() {
 
 // d (64×64) += a (64×8) · b (8×64). Of its warp's 16 rows a lane holds what `mma_tf32` says, with d for
 // each 8 columns. `b` is a tile in shared memory, 64 rows of 32 numbers, in the order that
-// `place_for_group` says, of which numbers 8·step … 8·step + 7 take part.
-__device__ inline void group_multiply(float (&d)[32], const float (&a)[4], const float* b, int step) {
+// `place_for_group` says, of which numbers 8·step … 8·step + 7 take part. Of bfloat16 it is words that
+// are counted.
 #if __CUDA_ARCH__ >= 900
-    // Where B lies, in units of 16 bytes; 8 rows further, 1024 bytes; groups of 16 bytes exchanged
-    // within 128 (the 1 at the top).
-    unsigned long long address = (__cvta_generic_to_shared(b) + 32 * step) >> 4;
-    unsigned long long where = address & 0x3fff | 1ull << 16 | 64ull << 32 | 1ull << 62;
-    asm volatile(
-        "wgmma.mma_async.sync.aligned.m64n64k8.f32.tf32.tf32 "
-        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,"
-        "%25,%26,%27,%28,%29,%30,%31}, {%32,%33,%34,%35}, %36, 1, 1, 1;"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),
-          "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]),
-          "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]),
-          "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]),
-          "+f"(d[29]), "+f"(d[30]), "+f"(d[31])
-        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
+// B is described by where it lies, in units of 16 bytes; 8 rows further, 1024 bytes; groups of 16 bytes
+// exchanged within 128 (the 1 at the top). It runs along k, which of bfloat16 has to be said.
+#define GROUP_MULTIPLY(kind, order)                                                                        \
+    unsigned long long address = (__cvta_generic_to_shared(b) + 32 * step) >> 4;                           \
+    unsigned long long where = address & 0x3fff | 1ull << 16 | 64ull << 32 | 1ull << 62;                   \
+    asm volatile(                                                                                          \
+        "wgmma.mma_async.sync.aligned." kind                                                               \
+        " {%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,"     \
+        "%25,%26,%27,%28,%29,%30,%31}, {%32,%33,%34,%35}, %36, 1, 1, 1" order ";"                          \
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]),  \
+          "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]),         \
+          "+f"(d[15]), "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]),       \
+          "+f"(d[22]), "+f"(d[23]), "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]),       \
+          "+f"(d[29]), "+f"(d[30]), "+f"(d[31])                                                            \
+        : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),              \
           "r"(__float_as_uint(a[3])), "l"(where));
+#else
+#define GROUP_MULTIPLY(kind, order)
 #endif
+
+__device__ inline void group_multiply_tf32(float (&d)[32], const float (&a)[4], const float* b, int step) {
+    GROUP_MULTIPLY("m64n64k8.f32.tf32.tf32", "")
+}
+
+__device__ inline void group_multiply_bfloat16(float (&d)[32], const float (&a)[4], const float* b, int step) {
+    GROUP_MULTIPLY("m64n64k16.f32.bf16.bf16", ", 0")
 }
 
 #endif  // FIBRES

@@ -7,8 +7,20 @@
 #define INPUT_GRADIENT 1
 #define WEIGHT_GRADIENT 2
 
-constexpr int TILE_K = 32;                          // of the sums, a chunk
 constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+
+// What a tensor core takes for one factor is a word of 32 bits: a float32, of which it sees TF32, or two
+// neighbours stored as bfloat16. It finds words in the same places either way; so here "numbers" along
+// k are words, and channels are counted in words, where nothing else is said.
+#ifdef BFLOAT16
+constexpr int PACKED = 2;
+#else
+constexpr int PACKED = 1;
+#endif
+
+// Of the sums, a chunk: 32 words of each row where k runs along them, as many pixels as give so many
+// words where it runs down.
+constexpr int CHUNK = 32, TILE_K = KIND == WEIGHT_GRADIENT ? CHUNK * PACKED : CHUNK;
 
 // The geometry, as the driver describes it.
 #define MAP_ARGUMENTS                                                                                   \
@@ -36,11 +48,14 @@ struct Map {
 
 // Tensor cores cut a float32 after 10 bits of its mantissa. This makes up for the half bit that they
 // cut on average, and leaves what has no more than 10 bits as it is.
-__device__ inline float for_tensor_cores(float x) { return x * (1.f + 0.693f / 2048.f); }
+__device__ inline float for_tensor_cores(float x) {
+    return PACKED == 1 ? x * (1.f + 0.693f / 2048.f) : x;
+}
 
 // Where row m of D begins in the result, −1 where there is no such row.
 __device__ inline int place_of_row(const Map& map, int m, int of_class) {
-    if (KIND == WEIGHT_GRADIENT) return m < map.outer ? m * map.all_taps * map.inner : -1;
+    if (KIND == WEIGHT_GRADIENT)
+        return m < map.outer * PACKED ? m * map.all_taps * map.inner * PACKED : -1;
     int image = m / (map.rows * map.columns), position = m % (map.rows * map.columns);
     int y = position / map.columns * map.step_y + of_class / map.step_x;
     int x = position % map.columns * map.step_x + of_class % map.step_x;
