@@ -1,8 +1,8 @@
 """Layers on a GPU against the CPU in float64: every geometry that the collection uses, and odd.
 
 Rounding is measured in norm. A product of float32 numbers in TF32 is off by 2⁻¹¹ or so, in exact
-float32 by 2⁻²⁴, of what was stored as bfloat16 by 2⁻⁸, and their sums by little more; a wrong tap or
-a missing edge is off by far more.
+float32 by 2⁻²⁴, of what was stored as bfloat16 by 2⁻⁸, and their sums by little more; a wrong tap
+or a missing edge is off by far more.
 """
 
 import numpy as np

@@ -16,7 +16,7 @@ _DRAWN = "x.copy_ of what is made from uniform or normal numbers: -tg.rand(x.sha
 _GIVE_SIZES = "give the sizes: the layer of the same name without 'Lazy'"
 _FLAT = "images are 2-D here; use the layer for 1 or 2 axes"
 _SPARSE = "tensors are dense"
-_BFLOAT16 = "tensors are float32; TINYGAN_FLOAT32=bfloat16 in the environment multiplies so on a GPU"
+_BFLOAT16 = "tensors are float32; on a GPU TINYGAN_FLOAT32=bfloat16 (environment) multiplies so"
 
 HINTS = {
     "tinygan": {
