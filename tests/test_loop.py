@@ -224,11 +224,10 @@ SCORES = {
 }  # fmt: skip
 
 
-def test_every_line_of_a_score_has_its_own_figure(monkeypatch):
-    monkeypatch.setattr(score.metrics, "score_images", lambda *arguments: dict(SCORES))
+def test_every_line_of_a_score_has_its_own_figure():
     judge = types.SimpleNamespace(classes=3)
     real = {key: 2 * v for key, v in SCORES.items()} | {"classes": [0.3, 0.3, 0.4]}
-    lines = {line.name: line for line in score.score_pictures(None, None, judge, real)}
+    lines = {line.name: line for line in score.score_pictures(SCORES, real, None, judge)}
 
     def one(word):
         (line,) = (line for name, line in lines.items() if name.startswith(word))

@@ -330,6 +330,14 @@ def test_scores_lie_between_floor_and_ceiling(judge, digits, rng):
     assert scores["noise"]["precision"] < 0.05
 
 
+def test_a_yardstick_serves_many_sets_of_its_size(judge, digits, rng):
+    yardstick = metrics.Yardstick(digits, judge, 100)
+    for x in (digits.take(400)["x"][300:], rng.normal(size=(100, 1, 32, 32))):
+        assert yardstick.score(x) == metrics.score_images(x, digits, judge)
+    with pytest.raises(ValueError, match="expected 100 samples, got 90"):
+        yardstick.score(yardstick.other[:90])
+
+
 def test_scores_without_classes_leave_labels_out(digits):
     plain = data.ArrayDataset("plain", digits.take(200)["x"])
     out = metrics.score_images(digits.take(90)["x"], plain, metrics.Judge.of(plain))

@@ -43,7 +43,7 @@ class Panel:
 
     def scores(self, samples, labels=None) -> dict[str, float]:
         """All figures of n samples; "label-accuracy" if `labels` were asked for."""
-        s = metrics.score_images(samples, self.training, self.judge)
+        s = self.yardstick.score(samples)
         seen = self.judge.labels(samples)
         out = {
             "frechet-share": s["frechet_share"],
@@ -64,6 +64,10 @@ class Panel:
 
     def worth(self, x, labels) -> float:
         return metrics.transfer_accuracy(x, labels, self.test["x"], self.test["label"])
+
+    @cached_property
+    def yardstick(self) -> metrics.Yardstick:
+        return metrics.Yardstick(self.training, self.judge, self.n)
 
     @cached_property
     def worth_of_real(self) -> float:

@@ -26,13 +26,13 @@ SLIPS = [
     *slips(
         "metrics/images.py", SCORES,
         ("share against the floor", "out[\"frechet_share\"] = out[\"frechet\"] / out[\"frechet_ceiling\"]", "out[\"frechet_share\"] = out[\"frechet\"] / out[\"frechet_floor\"]"),
-        ("diversity inverted", "within_class_diversity(f_fake, labels) / real_diversity", "real_diversity / within_class_diversity(f_fake, labels)"),
-        ("floor of the data with itself", "distance(f_real, f_other)", "distance(f_real, f_real)"),
-        ("ceiling of the least collapsed", "float(np.mean([distance(f_real, f) for f in collapsed]))", "float(np.max([distance(f_real, f) for f in collapsed]))"),
-        ("precision and recall exchanged", "precision_recall_density_coverage(f_real, f_fake)", "precision_recall_density_coverage(f_fake, f_real)"),
+        ("diversity inverted", "within_class_diversity(f_fake, labels) / self.real_diversity", "self.real_diversity / within_class_diversity(f_fake, labels)"),
+        ("floor of the data with itself", "distance(self.f_real, f_other)", "distance(self.f_real, self.f_real)"),
+        ("ceiling of the least collapsed", "float(np.mean(ceiling))", "float(np.max(ceiling))"),
+        ("precision and recall exchanged", "precision_recall_density_coverage(self.f_real, f_fake)", "precision_recall_density_coverage(f_fake, self.f_real)"),
         ("smallest class is the largest", "float(shares.min())", "float(shares.max())"),
         ("confidence in any class", "(p.max(1) >= _CONFIDENT)", "(p.min(1) >= _CONFIDENT)"),
-        ("sharpness inverted", "laplacian_energy(samples) / laplacian_energy(real)", "laplacian_energy(real) / laplacian_energy(samples)"),
+        ("sharpness inverted", "laplacian_energy(samples) / laplacian_energy(self.real)", "laplacian_energy(self.real) / laplacian_energy(samples)"),
         ("laplacian without its middle", "np.mean((around - 4 * middle) ** 2", "np.mean((around - middle) ** 2", METRICS + " -k laplacian"),
     ),
     *slips(

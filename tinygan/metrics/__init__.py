@@ -27,13 +27,13 @@ from .diversity import (
     within_class_diversity,
 )
 from .frechet import frechet_distance, kid
-from .images import laplacian_energy, score_images
+from .images import Yardstick, laplacian_energy, score_images
 from .judge import Judge
 from .mixture import mixture_scores, sliced_wasserstein, wasserstein
 from .transfer import transfer_accuracy
 
 __all__ = [
-    "Judge", "all_match", "auc", "copies", "correlation_within", "duplicates",
+    "Judge", "Yardstick", "all_match", "auc", "copies", "correlation_within", "duplicates",
     "frechet_distance", "kid", "label_histogram", "laplacian_energy", "matched_accuracy",
     "mixture_scores", "moments", "mutual_information", "nearest_neighbours",
     "precision_recall_density_coverage", "score_images", "sliced_wasserstein",

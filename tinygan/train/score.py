@@ -58,10 +58,11 @@ class PictureScorer:
 
     def __call__(self, samples):
         n = min(len(samples), len(self.dataset) // 2)
-        if n not in self._real:  # `score_images` compares with every other one of these
-            other = self.dataset.take(2 * n)["x"][1::2]
-            self._real[n] = metrics.score_images(other, self.dataset, self.judge)
-        return score_pictures(samples, self.dataset, self.judge, self._real[n])
+        if n not in self._real:
+            yardstick = metrics.Yardstick(self.dataset, self.judge, n)
+            self._real[n] = yardstick, yardstick.score(yardstick.other)
+        yardstick, real = self._real[n]
+        return score_pictures(yardstick.score(samples[:n]), real, self.dataset, self.judge)
 
 
 def scorer(dataset):
@@ -101,10 +102,10 @@ def score_points(samples, dataset) -> list[Line]:
     ]
 
 
-def score_pictures(samples, dataset, judge, real: dict) -> list[Line]:
-    """The figures of `metrics.score_images` for the samples, beside those that `real` has for other
-    real pictures."""
-    s = metrics.score_images(samples, dataset, judge)
+def score_pictures(s: dict, real: dict, dataset, judge) -> list[Line]:
+    """The figures of a `metrics.Yardstick` for the samples, beside those that other real pictures
+    have.
+    """
 
     def line(name, key):
         return Line(name, s[key], real[key], finding=striking(key, s[key], real[key]))
