@@ -79,7 +79,7 @@ def main(arguments=None) -> int:
         help="σ of Q's normal distribution: the smaller, the more a number moves "
         "(default %(default)s)",
     )  # fmt: skip
-    parser.set_defaults(information=1.0, deviation=0.45)
+    parser.set_defaults(latent=4, information=1.0, deviation=0.45)
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
     return train.run(InfoGAN, settings, learn, classes.suited)
