@@ -108,6 +108,19 @@ class InfoGAN(Adversarial):
         shifted = np.exp(from_x[:, :k] - from_x[:, :k].max(1, keepdims=True))
         return shifted / shifted.sum(1, keepdims=True), from_x[:, k:]
 
+    def clarity(self, x) -> float:
+        """How clearly examples x fall into categories: I(c; x) in nats, as Q reads it off them,
+
+            H(E P(c | x)) − E H(P(c | x))
+
+        Nothing in the losses prefers one class a category to halves of two. But only where
+        categories are classes, few examples of the data lie half way between two of them. So this
+        tells, without labels, which of several trainings found more classes.
+        """
+        p, _ = self.guess(x)
+        entropy = lambda p: -(p * np.log(np.maximum(p, 1e-12))).sum(-1)
+        return float(entropy(p.mean(0)) - entropy(p).mean())
+
     # -- the losses --------------------------------------------------------------------------------
 
     def discriminator_loss(self, x, fake, c):
