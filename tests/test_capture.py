@@ -79,6 +79,14 @@ def test_every_system_is_tried():
     assert {key for key, _ in SETTINGS} >= set(SYSTEMS) - {"breaking", "bad-backward", "poisoned"}
 
 
+def test_a_system_captured_anew_is_captured_once():
+    system = build({"system": "gan", "shape": (2,), "width": 16})
+    plain = system.learn
+    first = system.capture(tell=refuse).learn
+    assert system.capture(tell=refuse).learn is not first
+    assert first.function == system.learn.function == plain
+
+
 @pytest.mark.parametrize(("key", "config"), SETTINGS)
 def test_a_captured_system_learns_what_an_eager_one_does(key, config):
     """Over 20 steps, with a resume in the middle, by one that is not captured and one that is."""

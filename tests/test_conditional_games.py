@@ -193,6 +193,21 @@ def test_q_guesses_in_probabilities_and_means(net):
     np.testing.assert_allclose(mu, answer[:, 3:], rtol=1e-5)
 
 
+def test_clarity_is_what_the_category_tells_of_examples(monkeypatch):
+    """All of log K where each example is surely of one of all; nothing where all are of one, or
+    each might be of any; and between where half of them lie half way."""
+    game, eye = small(InfoGAN, classes=4), np.eye(4)
+    tables = {
+        np.log(4): np.tile(eye, (5, 1)),
+        0.0: np.tile(eye[2], (5, 1)),
+        1e-12: np.full((5, 4), 0.25),
+        np.log(4) - np.log(2) / 2: np.concatenate([eye, (eye + eye[::-1]) / 2]),
+    }
+    for expected, p in tables.items():
+        monkeypatch.setattr(game, "guess", lambda x, p=p: (p, None))
+        assert game.clarity(None) == pytest.approx(expected, abs=1e-9)
+
+
 def test_noise_is_spread_as_codes_of_images_are():
     game, some = game_and_batch(MSEAdversarial, "mlp", latent=2)
     game.encoder = lambda x: tg.tensor(np.tile([[3.0, -1.0], [5.0, -1.0]], (4, 1))).float()

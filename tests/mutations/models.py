@@ -83,6 +83,7 @@ SLIPS = [
         ("information unwanted", "return softplus(-real).mean() - self.information * L_I", "return softplus(-real).mean() + self.information * L_I"),
         ("errors of the numbers as they are", "ops.square((c[:, k:]", "ops.abs((c[:, k:]"),
         ("the deviation forgotten", " / self.deviation)", ")"),
+        ("clarity of each by itself", "float(entropy(p.mean(0)) - entropy(p).mean())", "float(np.log(self.classes) - entropy(p).mean())"),
         ("numbers above 0 only", "2 * random.uniform((n, self.numbers)) - 1", "random.uniform((n, self.numbers))"),
         ("numbers unread", "log_probability(guess[:, :k], c[:, :k]) + normal", "log_probability(guess[:, :k], c[:, :k]) + 0 * normal"),
     ),

@@ -41,7 +41,8 @@ def mutual_information(asked, seen) -> float:
     p = together(asked, seen)
     p /= p.sum()
     alone = p.sum(1, keepdims=True) * p.sum(0)
-    return float((p[p > 0] * np.log(p[p > 0] / alone[p > 0])).sum())
+    nats = (p[p > 0] * np.log(p[p > 0] / alone[p > 0])).sum()
+    return max(0.0, float(nats))  # it is never less, but for rounding
 
 
 def correlation_within(values, code, groups) -> float:
