@@ -34,11 +34,7 @@ def study(system, test, options):
     clear = system.clarity(test.take(2000)["x"])
     lines = [
         Line("what Q reads of the category, nats", told, note=most),
-        Line(
-            "what it reads of the data's, nats",
-            clear,
-            note=f"{most}; of some --seeds take the best",
-        ),
+        Line("what it reads of the data's, nats", clear, note=f"{most}; of some --seeds the best"),
     ]
     if len(system.shape) != 3:
         picture = codes.scattered(made, category, modes=getattr(test, "modes", None))

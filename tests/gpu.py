@@ -14,22 +14,10 @@ import numpy as np
 
 import tinygan as tg
 from tests.strict_device import waits
-from tinygan.backend.cuda import float32_precision, set_float32_precision
 from tinygan.backend.device import Device, to_device
 from tinygan.backend.random import Stream
 from tinygan.models import build
 from tinygan.train.checkpoint import clone
-
-
-@contextlib.contextmanager
-def precision(way):
-    """Products of float32 by "tf32", "exact" or "bfloat16" in the block."""
-    before = float32_precision()
-    set_float32_precision(way)
-    try:
-        yield
-    finally:
-        set_float32_precision(before)
 
 
 @contextlib.contextmanager

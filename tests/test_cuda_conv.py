@@ -111,20 +111,7 @@ def test_what_is_stored_as_bfloat16(card):
     words = conv._stored(xp.array(np.concatenate([x.astype(np.float32), nan])[None])).get()
     assert words.shape == (1, 8) and words.dtype == np.uint32
     stored = (words.view(np.uint16).astype(np.uint32) << 16).view(np.float32)[0]
-    wanted = [
-        1,
-        1 + 2**-6,
-        1 + 2**-7,
-        -np.inf,
-        np.inf,
-        np.nan,
-        0,
-        -0.0,
-        5,
-        np.nan,
-        np.nan,
-        *5 * [0],
-    ]
+    wanted = [1, 1 + 2**-6, 1 + 2**-7, -np.inf, np.inf, np.nan, 0, -0.0, 5, *2 * [np.nan], *5 * [0]]
     np.testing.assert_array_equal(stored, np.float32(wanted))
 
 

@@ -9,9 +9,9 @@ import pytest
 
 import tinygan as tg
 from tests import strict_device
-from tests.gpu import precision
 from tests.op_table import ROWS
 from tests.strict_device import MixedDevices, StrictArray, waits
+from tinygan.backend.cuda import float32_as
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.label)
 
@@ -108,7 +108,7 @@ def test_table_on_the_gpu(row):
 @pytest.mark.gpu
 @rows
 def test_table_on_the_gpu_in_float32(row):
-    with precision("exact"):  # tests/test_gpu_layers.py has TF32
+    with float32_as("exact"):  # tests/test_gpu_layers.py has TF32
         there = results_and_gradients(row, "cuda", np.float32)
     for a, b in zip(there, results_and_gradients(row, "cpu", np.float32), strict=True):
         assert (a.dtype, a.shape) == (b.dtype, b.shape)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from tests.gpu import distance, precision
+from tests.gpu import distance
+from tinygan.backend.cuda import float32_as
 
 ALLOWED = {"tf32": 1e-3, "exact": 1e-5, "bfloat16": 6e-3}
 
@@ -80,7 +81,7 @@ def test_convolutions_and_their_gradients(gpu, op, name, geometry, way):
     convolve = lambda x, w, b: getattr(tg, op)(x, w, b, **told)
     expected = results(convolve, arrays, None, "cpu", np.float64)
     for layout in ("channels last", "in order"):
-        with precision(way):
+        with float32_as(way):
             found = results(convolve, arrays, None, "cuda", np.float32, layout)
         for what, value in expected.items():
             assert found[what].dtype == np.float32
@@ -131,7 +132,7 @@ def test_running_statistics(gpu):
 def test_linear_layers_and_their_gradients(gpu, m, k, n, way):
     arrays = [a.astype(np.float32) for a in normal((m, k), (n, k), (n,))]
     expected = results(tg.linear, arrays, None, "cpu", np.float64)
-    with precision(way):
+    with float32_as(way):
         found = results(tg.linear, arrays, None, "cuda", np.float32)
     for what, value in expected.items():
         off = distance(found[what], value, noise=1e-3)

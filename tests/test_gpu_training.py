@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import tinygan as tg
-from tests.gpu import SameNoise, device_bytes, distance, no_waiting, on_device, precision, system_on
+from tests.gpu import SameNoise, device_bytes, distance, no_waiting, on_device, system_on
 from tests.test_capture import SETTINGS, batches, bits
+from tinygan.backend.cuda import float32_as
 from tinygan.train.checkpoint import clone
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def test_fifty_steps_agree_with_the_cpu(gpu, key, config, monkeypatch):
         noise.restart()
         system = system_on(where, key, config, dtype)
         noise.restart()
-        with precision("exact"):
+        with float32_as("exact"):
             return losses(system, given)
 
     expected = trained("cpu", np.float64)
@@ -65,7 +66,7 @@ def test_one_step_of_every_system(gpu, key, config, monkeypatch):
         noise.restart()
         system = system_on(where, key, config)
         noise.restart()
-        with precision("exact"):
+        with float32_as("exact"):
             made = system.step(dict(batch))
         assert {loss.device.type for loss in made.values()} == {where}
         gradients = {
@@ -165,7 +166,7 @@ def test_a_checkpoint_of_the_gpu_goes_on_on_the_cpu_and_back(gpu, key, config, t
     here.load_state_dict(clone(saved["system"]))
     assert bits(here.state_dict()) == bits(there.state_dict()) and here.device == "cpu"
     z = np.random.default_rng(0).standard_normal((5, here.latent)).astype(np.float32)
-    with precision("exact"):
+    with float32_as("exact"):
         np.testing.assert_allclose(there.sample(z), here.sample(z), atol=1e-4)
     here.step(given[2])
     again = system_on("cuda", key, config)

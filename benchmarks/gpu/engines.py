@@ -5,7 +5,7 @@ of PyTorch can have by hand; and with its modules compiled before that, which is
 Both engines may use TF32 for products of float32 matrices, as PyTorch's convolutions do by default.
 """
 
-from tinygan.backend.cuda import float32_precision, set_float32_precision
+from tinygan.backend.cuda import float32_as
 
 from .. import engines
 
@@ -27,12 +27,8 @@ class Tinygan(engines.Tinygan):
 
     def _in_bf16(self, step):
         def half(*inputs):
-            before = float32_precision()
-            set_float32_precision("bfloat16")
-            try:
+            with float32_as("bfloat16"):
                 return step(*inputs)
-            finally:
-                set_float32_precision(before)
 
         return half
 

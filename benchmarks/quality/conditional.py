@@ -109,12 +109,10 @@ def infogan(seed, quick):
     rng = np.random.default_rng(seed)
     category, numbers = np.arange(panel.n) % 10, rng.uniform(-1, 1, (panel.n, 2))
 
-    def scores(share=1.0, starts=1, **config):
-        settings = INFOGAN[length] | config
-        if starts > 1:
-            system = found(panel, seed, starts, **settings)
-        else:
-            system = learned(InfoGAN, panel.training, share, intact, seed, **settings)
+    def trained(share, **config):
+        return learned(InfoGAN, panel.training, share, intact, seed, **INFOGAN[length] | config)
+
+    def scores(system):
         made = system.sample(panel.n, system.code(category, numbers))
         seen, moments = panel.judge.labels(made), metrics.moments(made)
         rho = [
@@ -131,8 +129,8 @@ def infogan(seed, quick):
             "number": max(rho),
         }
 
-    model = scores(starts=1 if quick else STARTS)
-    early, twin = scores(0.1), scores(0.5, information=0.0)
+    model = scores(trained(1.0) if quick else found(panel, seed, **INFOGAN[length]))
+    early, twin = scores(trained(0.1)), scores(trained(0.5, information=0.0))
     ideal = {"read": np.log(10), "information": np.log(10)}
     return {
         "codes": [
@@ -143,16 +141,16 @@ def infogan(seed, quick):
     }  # fmt: skip
 
 
-def found(panel, seed, starts, steps, batch, schedule, **config):
+def found(panel, seed, steps, batch, schedule, **config):
     """InfoGAN after several starts, at rates that do not fall, and the rest of the way from the one
     into whose categories real digits fall most clearly. No label is needed for that.
     """
     begun = [
         learned(
-            InfoGAN, panel.training, 1.0, intact, starts * seed + i, START, batch, "constant",
+            InfoGAN, panel.training, 1.0, intact, STARTS * seed + i, START, batch, "constant",
             **config,
         )
-        for i in range(starts)
+        for i in range(STARTS)
     ]  # fmt: skip
     best = max(begun, key=lambda system: system.clarity(panel.known["x"][:4000]))
     return learn(best, panel.training, steps, batch, schedule, DECAY)

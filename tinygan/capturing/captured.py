@@ -50,6 +50,8 @@ def capture(function, tell=None, group=ALONE):
     >>> step.programs, step.problem
     (1, None)
     """
+    if isinstance(function, Captured):  # anew
+        function = function.function
     return Captured(function, tell or _warn, group)
 
 

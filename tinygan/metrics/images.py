@@ -6,7 +6,7 @@ from .coverage import precision_recall_density_coverage
 from .diversity import duplicates, label_histogram, within_class_diversity
 from .frechet import frechet_distance, kid
 
-DISTANCES = {"frechet": frechet_distance, "kid": kid}
+_DISTANCES = {"frechet": frechet_distance, "kid": kid}
 _COLLAPSED = 8  # the ceiling is a mean over so many pictures to collapse to
 _CONFIDENT = 0.9  # of real digits the judge is that sure in all but one of a thousand
 
@@ -40,7 +40,7 @@ class Yardstick:
             judge.features(_collapsed(self.real, i, min(n, 256))) for i in range(_COLLAPSED)
         ]
         self.limits = {}
-        for name, distance in DISTANCES.items():
+        for name, distance in _DISTANCES.items():
             ceiling = [distance(self.f_real, f) for f in collapsed]
             self.limits[f"{name}_floor"] = distance(self.f_real, f_other)
             self.limits[f"{name}_ceiling"] = float(np.mean(ceiling))
@@ -63,7 +63,7 @@ class Yardstick:
         if len(samples) != self.n:
             raise ValueError(f"Yardstick: expected {self.n} samples, got {len(samples)}")
         f_fake, out = judge.features(samples), {"n": self.n} | self.limits
-        out |= {name: distance(self.f_real, f_fake) for name, distance in DISTANCES.items()}
+        out |= {name: distance(self.f_real, f_fake) for name, distance in _DISTANCES.items()}
         out["frechet_share"] = out["frechet"] / out["frechet_ceiling"]
         out.update(precision_recall_density_coverage(self.f_real, f_fake))
         if judge.classes:

@@ -17,7 +17,7 @@ from ..autograd.tensor import as_array
 from ..backend import stream
 from ..backend.device import sent
 from ..backend.recording import changing
-from ..capturing import Captured, capture
+from ..capturing import capture
 from ..nn import Module
 from ..optim.optimizer import Optimizer
 from ..parallel import ALONE
@@ -85,10 +85,8 @@ class System:
     # -- what all share ----------------------------------------------------------------------------
 
     def capture(self, tell=None, group=ALONE) -> "System":
-        """Let steps be captured (`tinygan.capture`): the same bits, sooner. Or captured anew."""
-        known = self.learn
-        function = known.function if isinstance(known, Captured) else known
-        self.learn = capture(function, tell, group)
+        """Let steps be captured (`tinygan.capture`): the same bits, sooner."""
+        self.learn = capture(self.learn, tell, group)
         return self
 
     @property

@@ -20,14 +20,15 @@ from .conv import (
 )
 from .norm import move_statistics, standardize, standardize_given, standardize_gradient
 from .optim import apply_to_many
-from .precision import float32_precision, set_float32_precision, tensor_cores
+from .precision import float32_as, float32_precision, set_float32_precision, tensor_cores
 from .scatter import add_at
 from .sums import sum_over
 
 __all__ = [
     "add_at", "apply_to_many", "bce_with_logits", "contract", "conv2d", "conv2d_gradients",
-    "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d_gradients", "float32_precision",
-    "leaky_relu", "leaky_relu_gradient", "linear_gradients", "matmul", "move_statistics",
-    "norm_and_factor", "scale_all", "set_float32_precision", "sigmoid", "softplus", "standardize",
-    "standardize_given", "standardize_gradient", "sum_over", "tanh_gradient", "tensor_cores",
+    "conv2d_input_grad", "conv2d_weight_grad", "conv_transpose2d_gradients", "float32_as",
+    "float32_precision", "leaky_relu", "leaky_relu_gradient", "linear_gradients", "matmul",
+    "move_statistics", "norm_and_factor", "scale_all", "set_float32_precision", "sigmoid",
+    "softplus", "standardize", "standardize_given", "standardize_gradient", "sum_over",
+    "tanh_gradient", "tensor_cores",
 ]  # fmt: skip

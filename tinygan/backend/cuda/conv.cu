@@ -20,7 +20,7 @@
 // Where the tiles are too few to fill the card, several blocks share one, each with its part of k
 // (`splits`), and `add_parts` adds up their parts in a fixed order: the same bits every time.
 //
-// With BFLOAT16 the factors were rounded and stored as bfloat16 beforehand (`bfloat16.cu`), two of them in
+// With BFLOAT16 the factors were rounded and stored as bfloat16 beforehand (`fill_channels.cu`), two of them in
 // the place of a float32: half the bytes, and twice the products of an instruction. Sums are float32.
 //
 // Under stride s an input gradient falls into s·s classes of pixels, by their remainders modulo s,

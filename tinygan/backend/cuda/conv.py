@@ -91,7 +91,7 @@ VARIANTS = [
 ] + [
     ("add_parts.cu", "add_parts", {}),
     ("fill_channels.cu", "fill_channels", {}),
-    ("bfloat16.cu", "store_bfloat16", {}),
+    ("fill_channels.cu", "fill_channels", {"BFLOAT16": 1}),
 ]
 
 
@@ -175,9 +175,17 @@ def _matrix(x):
 
 def _stored(x):
     """x (…, C) as the kernels fetch it: words, in groups of 16 bytes, zeros behind the channels."""
-    if _packed() == 2:
-        return _in_groups(x, 8, "bfloat16.cu", "store_bfloat16", np.uint32)
-    return x if x.shape[-1] % 4 == 0 else _in_groups(x, 4, "fill_channels.cu", "fill_channels")
+    channels, xp, packed = x.shape[-1], array_module(x), _packed()
+    if packed == 1 and channels % 4 == 0:
+        return x
+    words = -(-channels // (4 * packed)) * 4
+    out = xp.empty((*x.shape[:-1], words), np.float32 if packed == 1 else np.uint32)
+    count = out.size // 4
+    blocks = min(-(-count // 256), 16 * multiprocessors())
+    arguments = (xp.ascontiguousarray(x), out, np.int32(channels), np.int64(count))
+    run = kernel("fill_channels.cu", "fill_channels", **({"BFLOAT16": 1} if packed == 2 else {}))
+    run((blocks,), (256,), arguments)
+    return out
 
 
 def _packed():
@@ -189,17 +197,6 @@ def _precision():
     """As was chosen; in float32 on cards that do not multiply bfloat16."""
     chosen = float32_precision()
     return "tf32" if chosen == "bfloat16" and not has_bfloat16() else chosen
-
-
-def _in_groups(x, size, file, name, dtype=np.float32):
-    """x (…, C) with its channels in groups of `size` numbers, 16 bytes, as a kernel writes them."""
-    channels, xp = x.shape[-1], array_module(x)
-    out = xp.empty((*x.shape[:-1], -(-channels // size) * 4), dtype)
-    count = out.size // 4
-    blocks = min(-(-count // 256), 16 * multiprocessors())
-    arguments = (xp.ascontiguousarray(x), out, np.int32(channels), np.int64(count))
-    kernel(file, name)((blocks,), (256,), arguments)
-    return out
 
 
 # -- the kernel ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ whatever is chosen.
 """
 
 import os
+from contextlib import contextmanager
 
 _WAYS = ("tf32", "exact", "bfloat16")
 _EXPECTED = "expected 'tf32', 'exact' or 'bfloat16', got"
@@ -33,6 +34,17 @@ def float32_precision() -> str:
     if _chosen not in _WAYS:
         raise ValueError(f"TINYGAN_FLOAT32: {_EXPECTED} {_chosen!r}")
     return _chosen
+
+
+@contextmanager
+def float32_as(way: str):
+    """In the block, products of float32 are made so."""
+    before = float32_precision()
+    set_float32_precision(way)
+    try:
+        yield
+    finally:
+        set_float32_precision(before)
 
 
 def tensor_cores() -> bool:
