@@ -65,6 +65,35 @@ def test_a_gate_meets_its_twins_and_fakes(model, twins, short):
         assert {"chimeras", "blurred", "training set"} <= set(first[0].controls)
 
 
+class Begun:
+    """A start whose categories are the classes, but for a share."""
+
+    def __init__(self, seed, wrong):
+        self.seed, self.wrong = seed, wrong
+
+    def guess(self, x):
+        rng = np.random.default_rng(self.seed)
+        classes = np.arange(len(x)) % 10
+        seen = np.where(rng.random(len(x)) < self.wrong, rng.integers(0, 10, len(x)), classes)
+        return np.eye(10)[seen], None
+
+
+def test_infogan_goes_on_from_the_start_that_the_others_confirm(monkeypatch, panel):  # noqa: F811
+    wrong, begun, went_on = [0.7, 0.6, 0.1, 0.5], [], []
+
+    def learned(system, dataset, share, breaking, seed, steps, batch, schedule, **config):
+        assert (share, steps, schedule) == (1.0, conditional.START, "constant")
+        assert config == {"latent": 3}
+        begun.append(Begun(seed, wrong[len(begun)]))
+        return begun[-1]
+
+    monkeypatch.setattr(conditional, "learned", learned)
+    monkeypatch.setattr(conditional, "learn", lambda *how: went_on.append(how))
+    conditional.found(panel, 2, 50, 16, "late", latent=3)
+    assert [start.seed for start in begun] == [8, 9, 10, 11]
+    assert went_on == [(begun[2], panel.training, 50, 16, "late", conditional.DECAY)]
+
+
 def test_costs_and_the_table_of_what_each_game_gives(monkeypatch, tmp_path):
     monkeypatch.setitem(conditional.RUN, "width", 4)
     spent = costs.costs(turns=1, steps=1)

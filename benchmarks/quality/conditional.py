@@ -83,10 +83,11 @@ def by_class(system, seed, quick):
 INFOGAN = {  # in a short training, much noise could say what the code is to say
     "quick": {"latent": 2, "information": 0.5},
     "long": {
-        "latent": 4, "deviation": 0.3, "lr": 1e-3, "steps": 12_000, "batch": 64, "schedule": "late",
+        "latent": 4, "information": 0.1, "deviation": 0.09, "lr": 1e-3, "steps": 10_000,
+        "batch": 64, "schedule": "late",
     },
 }  # fmt: skip
-STARTS, START = 4, 3000  # what the categories become is settled early, and by chance
+STARTS, START = 4, 4000  # what the categories become is settled early, and by chance
 READ = {"read": 1.8, "numbers-read": 0.9}
 # What the code should come to mean. With so few noise numbers the categories of a game that is not
 # told to inform (λ=0) become classes, too (1.8, 1.9 nats after 6,000 steps), but Q reads nothing.
@@ -143,7 +144,7 @@ def infogan(seed, quick):
 
 def found(panel, seed, steps, batch, schedule, **config):
     """InfoGAN after several starts, at rates that do not fall, and the rest of the way from the one
-    into whose categories real digits fall most clearly. No label is needed for that.
+    whose categories of real digits the others confirm most. No label is needed for that.
     """
     begun = [
         learned(
@@ -152,7 +153,9 @@ def found(panel, seed, steps, batch, schedule, **config):
         )
         for i in range(STARTS)
     ]  # fmt: skip
-    best = max(begun, key=lambda system: system.clarity(panel.known["x"][:4000]))
+    known = panel.known["x"][:4000]
+    agreed = metrics.agreement([system.guess(known)[0].argmax(1) for system in begun])
+    best = begun[int(np.argmax(agreed))]
     return learn(best, panel.training, steps, batch, schedule, DECAY)
 
 

@@ -24,6 +24,12 @@ SLIPS = [
         ("labels of other pictures", "tensor(labels[chosen])", "tensor(labels[chosen[::-1]])"),
     ),
     *slips(
+        "metrics/codes.py", "tests/test_conditional_games.py -k 'labeling or naming'",
+        ("agreement with itself, too", "(pairs.sum(1) - pairs.diagonal())", "pairs.sum(1)"),
+        ("agreement by the others' sum", "/ (len(labelings) - 1)]", "/ 1]"),
+        ("any naming", "counts[linear_sum_assignment(counts, maximize=True)].sum()", "counts.diagonal().sum()"),
+    ),
+    *slips(
         "metrics/images.py", SCORES,
         ("share against the floor", "out[\"frechet_share\"] = out[\"frechet\"] / out[\"frechet_ceiling\"]", "out[\"frechet_share\"] = out[\"frechet\"] / out[\"frechet_floor\"]"),
         ("diversity inverted", "within_class_diversity(f_fake, labels) / self.real_diversity", "self.real_diversity / within_class_diversity(f_fake, labels)"),
