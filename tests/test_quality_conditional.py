@@ -69,7 +69,7 @@ class Begun:
     """A start whose categories are the classes, but for a share."""
 
     def __init__(self, seed, wrong):
-        self.seed, self.wrong = seed, wrong
+        self.seed, self.wrong, self.information = seed, wrong, 0.1
 
     def guess(self, x):
         rng = np.random.default_rng(self.seed)
@@ -91,6 +91,7 @@ def test_infogan_goes_on_from_the_start_that_the_others_confirm(monkeypatch, pan
     monkeypatch.setattr(conditional, "learn", lambda *how: went_on.append(how))
     conditional.found(panel, 2, 50, 16, "late", latent=3)
     assert [start.seed for start in begun] == [8, 9, 10, 11]
+    assert [start.information for start in begun] == [0.1, 0.1, 0.2, 0.1]
     assert went_on == [(begun[2], panel.training, 50, 16, "late", conditional.DECAY)]
 
 
