@@ -345,7 +345,7 @@ def try_operation(entry, tally):
         if theirs not in entry.dtypes:
             continue
         differentiated = dtype == "float64" and entry.supports_autograd
-        samples = list(entry.sample_inputs("cpu", theirs, requires_grad=differentiated))
+        samples = list(entry.sample_inputs_func(entry, "cpu", theirs, differentiated))
         limit = SAMPLES.get(dtype, OTHER_SAMPLES)
         for sample in samples[:: -(-len(samples) // limit) or 1]:
             if any(entry.name in d.names.split() and d.when(sample, dtype) for d in DIFFERENCES):
@@ -358,8 +358,9 @@ def try_operation(entry, tally):
 
 
 def samples():
-    """PyTorch's database of its operations. Importing it forbids setting flags such as
-    `cudnn.benchmark`, which the scripts of other tests do: that is taken back.
+    """PyTorch's database of its operations. Samples are asked of an entry's `_func`s: its methods
+    look through the whole stack for each, which takes minutes. Importing the database forbids
+    setting flags such as `cudnn.benchmark`, as the scripts of other tests do: that is taken back.
     """
     import torch
     from torch.testing._internal.common_methods_invocations import op_db

@@ -190,7 +190,7 @@ def test_what_pytorch_refuses_is_refused_by_name():
         if not entry.name.startswith("nn.functional.") or not ours(entry):
             continue
         name = entry.name.rpartition(".")[2].replace("_with_distance", "")
-        for case in entry.error_inputs("cpu") if entry.error_inputs_func else []:
+        for case in entry.error_inputs_func(entry, "cpu") if entry.error_inputs_func else []:
             sample = case.sample_input
             try:
                 given = translated([sample.input, *sample.args])

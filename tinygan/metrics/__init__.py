@@ -11,7 +11,6 @@ those. `score_images` reports them together.
 """
 
 from .codes import (
-    agreement,
     all_match,
     auc,
     correlation_within,
@@ -34,9 +33,9 @@ from .mixture import mixture_scores, sliced_wasserstein, wasserstein
 from .transfer import transfer_accuracy
 
 __all__ = [
-    "Judge", "Yardstick", "agreement", "all_match", "auc", "copies", "correlation_within",
-    "duplicates", "frechet_distance", "kid", "label_histogram", "laplacian_energy",
-    "matched_accuracy", "mixture_scores", "moments", "mutual_information", "nearest_neighbours",
-    "precision_recall_density_coverage", "score_images", "sliced_wasserstein", "transfer_accuracy",
-    "wasserstein", "within_class_diversity",
+    "Judge", "Yardstick", "all_match", "auc", "copies", "correlation_within", "duplicates",
+    "frechet_distance", "kid", "label_histogram", "laplacian_energy", "matched_accuracy",
+    "mixture_scores", "moments", "mutual_information", "nearest_neighbours",
+    "precision_recall_density_coverage", "score_images", "sliced_wasserstein",
+    "transfer_accuracy", "wasserstein", "within_class_diversity",
 ]  # fmt: skip

@@ -45,23 +45,6 @@ def mutual_information(asked, seen) -> float:
     return max(0.0, float(nats))  # it is never less, but for rounding
 
 
-def agreement(labelings) -> list[float]:
-    """How far each of several labelings of the same things (K, N) is what the others found, too:
-    its mutual information with them, in nats, in the mean.
-
-    Where each comes of chance and of what is there, they share what is there: the one that the
-    others confirm most has most of it, and no label is needed to tell.
-
-    >>> one, same, other = [0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1]
-    >>> [round(nats, 4) for nats in agreement([one, same, other])]  # log 2 / 2
-    [0.3466, 0.3466, 0.0]
-    """
-    if len(labelings) < 2:
-        raise ValueError(f"expected at least two labelings to compare, got {len(labelings)}")
-    pairs = np.array([[mutual_information(a, b) for b in labelings] for a in labelings])
-    return [float(nats) for nats in (pairs.sum(1) - pairs.diagonal()) / (len(labelings) - 1)]
-
-
 def correlation_within(values, code, groups) -> float:
     """The correlation of two numbers of each sample, (N,) both, once the mean of its group is taken
     from each: what goes together whatever the group is.
