@@ -187,12 +187,6 @@ def _measured(table):
     return f"Last measured on {m['date']}: {m['cpu']}, {threads}."
 
 
-def only_shortly(quick, table):
-    """Of the short trainings those of models that the table of long ones lacks."""
-    known = {row["model"] for row in table["rows"]}
-    return quick | {"rows": [row for row in quick["rows"] if row["model"] not in known]}
-
-
 def _gates(table):
     """(model, gate) → metric → rows, one for each seed."""
     gates = {}
@@ -258,7 +252,6 @@ if __name__ == "__main__":
         whole = f"{quality_markdown(table)}\n\n## Mode coverage\n\n{markdown_of(table)}"
         if (path := results / "quality-quick.json").exists():
             quick = json.loads(path.read_text())
-            update_readme("quality-quick", quality_summary(only_shortly(quick, table)))
             whole += f"\n\n## Short trainings, one seed\n\n{quality_markdown(quick)}"
         if (path := results / "conditional.json").exists():
             compared = conditional_markdown(json.loads(path.read_text()))

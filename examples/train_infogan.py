@@ -11,7 +11,6 @@ python -m tinygan sample runs/infogan/digits-1 --code 3,0.5,-1
 """
 
 import argparse
-import math
 import sys
 
 import numpy as np
@@ -44,8 +43,8 @@ def study(system, test, options):
         seen = judge.labels(made)
         right = metrics.matched_accuracy(category, seen)
         nats = metrics.mutual_information(category, seen)
-        lines.append(Line("categories that are one class each", right))
-        lines.append(Line("I(category; class), nats", nats, note=f"at most {math.log(k):.3g}"))
+        lines.append(Line("samples of their category's class", right))
+        lines.append(Line("I(category; class), nats", nats, note=most))
     if system.shape[0] == 1:
         for name, values in metrics.moments(made).items():
             rho = [metrics.correlation_within(values, each, category) for each in numbers.T]
@@ -57,12 +56,11 @@ def study(system, test, options):
 def grid(system, i, columns=9):
     """A row a category, a column a value of the i-th number, the same z everywhere."""
     k, values = system.classes, np.linspace(-1, 1, columns)
-    numbers = np.zeros((k * columns, system.numbers))
-    numbers[:, i] = np.tile(values, k)
+    numbers = np.tile(values, k)[:, None] * np.eye(system.numbers)[i]
     z = np.repeat(system.noise(1, "study").numpy(), k * columns, 0)
     made = system.sample(z, system.code(np.repeat(np.arange(k), columns), numbers))
-    caption = f"a row is one category, a column one value of number {i + 1}"
     made = made.reshape(k, columns, *system.shape)
+    caption = f"a row is one category, a column one value of number {i + 1}"
     return caption, codes.table(made, list(range(k)), [f"{value:+.2g}" for value in values])
 
 
@@ -75,9 +73,7 @@ def main(arguments=None) -> int:
         ema=0.99, sample_every=500, checkpoint_every=1000,
     )  # fmt: skip
     model = classes.model_options(parser)
-    model.add_argument(
-        "--information", type=train.number, help="λ, what L_I weighs (default %(default)s)"
-    )
+    model.add_argument("--information", type=train.number, help="λ of L_I (default %(default)s)")
     model.add_argument(
         "--deviation", type=train.positive_number,
         help="σ of Q's normal distribution: the smaller, the more a number moves "

@@ -560,23 +560,6 @@ def test_categories_are_matched_by_the_best_naming():
         metrics.matched_accuracy([0, 1], [1])
 
 
-def test_the_labeling_that_others_confirm_agrees_most():
-    """Of labelings that get a share of the classes wrong by chance, the one with the fewest."""
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 10, 4000)
-    renamed = lambda wrong: np.where(
-        rng.random(4000) < wrong, rng.integers(0, 10, 4000), rng.permutation(10)[truth]
-    )
-    wrong = [0.6, 0.2, 0.5, 0.4]
-    labelings = [renamed(share) for share in wrong]
-    agreed = metrics.agreement(labelings)
-    assert list(np.argsort(agreed)[::-1]) == list(np.argsort(wrong))
-    others = [metrics.mutual_information(labelings[0], labelings[i]) for i in (1, 2, 3)]
-    assert agreed[0] == pytest.approx(sum(others) / 3)
-    with pytest.raises(ValueError, match="at least two labelings to compare, got 1"):
-        metrics.agreement([truth])
-
-
 def test_auc_and_all_match():
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal(300) + 1, rng.standard_normal(200)

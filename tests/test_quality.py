@@ -63,9 +63,6 @@ def test_rows_of_other_models_stay_in_the_file(tmp_path, monkeypatch, capsys):
     assert "| a | tall | height | 1 | 0.00: height 4 | 1.50: twin, height 0.5 |" in (
         report.quality_summary(table)
     )
-    long = {"rows": [row for row in rows if row["model"] == "a"]}
-    (row,) = report.only_shortly(table, long)["rows"]
-    assert row["model"] == "b" and report.only_shortly(table, table)["rows"] == []
 
 
 def test_rows_of_a_model_are_kept_when_a_later_one_is_interrupted(tmp_path, monkeypatch, capsys):

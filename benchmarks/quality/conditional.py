@@ -90,7 +90,7 @@ INFOGAN = {  # in a short training, much noise could say what the code is to say
 STARTS, START = 4, 4000  # what the categories become is settled early, and by chance
 READ = {"read": 1.8, "numbers-read": 0.9}
 # What the code should come to mean. With so few noise numbers the categories of a game that is not
-# told to inform (λ=0) become classes, too (1.8, 1.9 nats after 6,000 steps), but Q reads nothing.
+# told to inform (λ=0) may become classes, too (1.8, 1.9, 1.1 nats), but Q reads nothing.
 MEANT = {"category-accuracy": 0.85, "information": 1.8, "number": 0.7}
 LONG = {"frechet-share": 0.01, "precision": 0.5, "confident": 0.85}
 FOUND_BARS = {"quick": FOUND, "long": FOUND | LONG}
@@ -144,7 +144,7 @@ def infogan(seed, quick):
 
 def found(panel, seed, steps, batch, schedule, **config):
     """InfoGAN after several starts, at rates that do not fall, and the rest of the way from the one
-    whose categories of real digits the others confirm most. No label is needed for that.
+    into whose categories real digits fall most clearly. No label is needed for that.
     """
     begun = [
         learned(
@@ -153,9 +153,7 @@ def found(panel, seed, steps, batch, schedule, **config):
         )
         for i in range(STARTS)
     ]  # fmt: skip
-    known = panel.known["x"][:4000]
-    agreed = metrics.agreement([system.guess(known)[0].argmax(1) for system in begun])
-    best = begun[int(np.argmax(agreed))]
+    best = max(begun, key=lambda system: system.clarity(panel.known["x"][:4000]))
     best.information *= 2  # it fixes what there is: less of it before there are classes
     return learn(best, panel.training, steps, batch, schedule, DECAY)
 
