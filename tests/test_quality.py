@@ -11,6 +11,7 @@ from benchmarks.quality import Figure, command, fakes, pictures
 from benchmarks.quality.gate import nearest, worst
 from tinygan import data, metrics
 from tinygan.backend.cpu import get_num_threads
+from tinygan.backend.device import DeviceError
 from tinygan.models import GAN
 from tinygan.train import learn
 
@@ -274,8 +275,24 @@ def test_mixtures_pass_their_gate_however_many_run_at_a_time(tmp_path, capsys):
 
 
 def test_a_fault_in_a_process_of_its_own_ends_the_command():
-    with pytest.raises(KeyError, match="no such model"):
-        list(command.finished([("no such model", 0, True, "cpu"), ("gmm", 0, True, "cpu")], 2))
+    with pytest.raises(DeviceError, match="no such device"):
+        list(command.finished([("gmm", 0, True, "no such device"), ("gmm", 1, True, "cpu")], 2))
+
+
+def test_a_worker_goes_on_with_gates_of_its_module():
+    task = lambda model, seed=0: (model, seed, True, "cpu")
+    waiting = [task("dcgan"), task("vae"), task("cgan"), task("cvae"), task("cgan", 1), task("gan")]
+    module = {model: command.module_of(task(model)) for model in quality.GATES}
+    assert module["vae"] == module["cvae"] != module["cgan"] != module["dcgan"]
+    taken = lambda mine, *others: command.next_task(
+        waiting, module.get(mine), [module[other] for other in others]
+    )
+    assert taken(None) == task("dcgan")
+    assert taken(None, "dcgan") == task("vae")
+    assert taken("dcgan", "vae") == task("cgan")  # its own are done: what nobody is at
+    assert taken("vae", "cgan") == task("cvae")
+    assert taken("cvae", "cgan") == task("gan")
+    assert taken("gan", "cgan") == task("cgan", 1) and waiting == []  # nothing else is left
 
 
 def test_all_models_and_no_job_at_all(monkeypatch, capsys):

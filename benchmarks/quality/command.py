@@ -10,7 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -115,19 +116,42 @@ def trained(model: str, seed: int, quick: bool, device: str):
 
 
 def finished(tasks: list[tuple], jobs: int) -> Iterator[tuple]:
-    """(model, seed), gates, seconds of each task as it is done, `jobs` at a time."""
+    """(model, seed), gates, seconds of each task as it is done, `jobs` at a time.
+
+    A worker goes on with gates of the module it has begun while there are any: they share a panel,
+    whose fakes it then scores once.
+    """
     if jobs == 1 or len(tasks) == 1:
         for task in tasks:
             yield task[:2], *trained(*task)
         return
     quietly = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback
-    with ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, quietly) as pool:
-        running = {pool.submit(trained, *task): task[:2] for task in tasks}
-        try:
-            for future in as_completed(running):
-                yield running[future], *future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with ExitStack() as stack:
+        waiting, running = list(tasks), {}
+        for _ in range(min(jobs, len(tasks))):
+            pool = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, quietly)
+            stack.enter_context(pool)
+            task = next_task(waiting, None, [module_of(task) for task, _ in running.values()])
+            running[pool.submit(trained, *task)] = task, pool
+        while running:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                done, pool = running.pop(future)
+                if waiting:
+                    others = [module_of(task) for task, _ in running.values()]
+                    task = next_task(waiting, module_of(done), others)
+                    running[pool.submit(trained, *task)] = task, pool
+                yield done[:2], *future.result()
+
+
+def module_of(task: tuple) -> str:
+    return GATES[task[0]].__module__
+
+
+def next_task(waiting: list[tuple], module: str | None, others: list[str]) -> tuple:
+    """Taken out of those that wait: one of `module`, else of one that no other worker is at."""
+    task = min(waiting, key=lambda t: (module_of(t) != module, module_of(t) in others))
+    waiting.remove(task)
+    return task
 
 
 def measure(models, options, keep):

@@ -9,6 +9,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -80,9 +81,10 @@ def frame(real):
 
 
 def drawn(figure: Figure) -> Image.Image:
-    buffer = bytes_io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return Image.open(buffer).convert("RGB")
+    """Its pixels. `savefig` would lay it out twice, and pack what is at once unpacked again."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def curves(records: list[dict]) -> Image.Image | None:
