@@ -291,6 +291,20 @@ def test_a_play_is_scored_and_so_are_its_twins(monkeypatch):
     assert figures[0].ideal == 8 and figures[2].ideal == 1
 
 
+def test_twins_of_quick_runs_get_half_the_steps_unless_told_otherwise(monkeypatch):
+    asked = []
+
+    def scores(play, seed, **twin):
+        asked.append(twin.get("share", 1.0))
+        return dict.fromkeys(play.bars, 1.0)
+
+    monkeypatch.setattr(gates.Play, "scores", scores)
+    for quick, half in ((True, 0.5), (False, 1.0)):
+        asked.clear()
+        gates.played("wgan", 0, quick)  # itself; no clipping, c = 1e-5, a tenth of the steps
+        assert asked == [1.0, half, half, 0.1]
+
+
 @pytest.mark.parametrize("model", gates.PLAYS)
 def test_the_settings_of_plays_are_their_systems(model):
     for play in gates.PLAYS[model].values():
