@@ -177,7 +177,7 @@ def changed(x, names=ALIKE):
 
 # -- captions --------------------------------------------------------------------------------------
 
-TEXT = {"size": 20, "batch": 32, "latent": 32, "width": 32, "lr": 2e-3, "n": 1200}
+TEXT = {"size": 20, "batch": 32, "latent": 32, "width": 32, "lr": 2e-3, "decay": 0.998, "n": 1200}
 TEXT_STEPS = {"quick": 2000, "long": 4000}
 # In few steps colour, size and place come out as asked, of small shapes one in four is another.
 # Pictures of one caption are more alike than the data's: a diversity of 0.2 with 8 numbers in z and
@@ -229,7 +229,7 @@ def text2image(seed, quick):
         options = {k: TEXT[k] for k in ("latent", "width", "lr")} | config
         system = breaking(TextToImage(shape=known.shape, **options))
         steps = int(TEXT_STEPS[length] * share)
-        learn(system, known, steps, TEXT["batch"], "late", DECAY)
+        learn(system, known, steps, TEXT["batch"], "late", TEXT["decay"])
         made = {
             split: (system.sample(TEXT["n"], test["caption"]), np.arange(TEXT["n"]))
             for split, test in tests.items()
