@@ -64,7 +64,7 @@ def main(arguments=None) -> int:
     )
     train.options(
         parser, data="shapes", size=20, steps=4000, batch_size=32, lr=2e-3, schedule="late",
-        ema=0.99, sample_every=200, checkpoint_every=1000,
+        ema=0.998, sample_every=200, checkpoint_every=1000,
     )  # fmt: skip
     model = parser.add_argument_group("the model")
     model.add_argument("--width", type=train.width, default=32, help="channels (default 32)")
