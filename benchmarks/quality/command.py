@@ -126,21 +126,23 @@ def finished(tasks: list[tuple], jobs: int) -> Iterator[tuple]:
             yield task[:2], *trained(*task)
         return
     quietly = (signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback
+    waiting, running = list(tasks), {}
+
+    def start(pool, module=None):
+        task = next_task(waiting, module, [module_of(task) for task, _ in running.values()])
+        running[pool.submit(trained, *task)] = task, pool
+
     with ExitStack() as stack:
-        waiting, running = list(tasks), {}
         for _ in range(min(jobs, len(tasks))):
             pool = ProcessPoolExecutor(1, get_context("spawn"), signal.signal, quietly)
-            stack.enter_context(pool)
-            task = next_task(waiting, None, [module_of(task) for task, _ in running.values()])
-            running[pool.submit(trained, *task)] = task, pool
+            start(stack.enter_context(pool))
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                done, pool = running.pop(future)
+                task, pool = running.pop(future)
+                gates, seconds = future.result()  # after a fault nothing more is begun
                 if waiting:
-                    others = [module_of(task) for task, _ in running.values()]
-                    task = next_task(waiting, module_of(done), others)
-                    running[pool.submit(trained, *task)] = task, pool
-                yield done[:2], *future.result()
+                    start(pool, module_of(task))
+                yield task[:2], gates, seconds
 
 
 def module_of(task: tuple) -> str:

@@ -28,10 +28,9 @@ def costs(turns: int = 5, steps: int = 20) -> dict[str, float]:
     tinygan.manual_seed(0)
     batch = data.open("digits", size=SIZE).take(BATCH)
     shape = batch["x"].shape[1:]
-    games = [system(shape=shape, **RUN) for system in (GAN, CGAN, CGANHeads, ACGAN, InfoGAN)]
+    systems = GAN, CGAN, CGANHeads, ACGAN, InfoGAN
+    games = [system(shape=shape, **RUN).capture() for system in systems]  # as all trainings do
     least = {}
-    for game in games:
-        game.capture()  # as all trainings do; what the first turn takes longer does not count
     for _ in range(turns):
         for game in games:
             game.step(batch)
