@@ -9,6 +9,7 @@ from PIL import Image
 
 import tinygan as tg
 from tests.test_gan_family import batch, log_sigmoid, small, weights
+from tests.twin import follow
 from tinygan import data, metrics, nn, train
 from tinygan.__main__ import main as command
 from tinygan.backend import random_state, restore_random_state
@@ -292,9 +293,7 @@ def torch_networks(torch, game, monkeypatch):
         parts["encoder"] = torch.nn.Sequential(*parts["encoder"][0], parts["encoder"][1])
     monkeypatch.undo()
     for name, part in parts.items():
-        part.double().load_state_dict(
-            {k: torch.from_numpy(v.numpy().copy()) for k, v in own[name].state_dict().items()}
-        )
+        follow(part.double(), own[name])
     return SimpleNamespace(**parts)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
+from tests.twin import apart, follow
 from tinygan import data, optim, train
 from tinygan.models import AE, CVAE, VAE, build
 from tinygan.ops.loss import gaussian_kl
@@ -338,14 +339,14 @@ def test_losses_equal_pytorchs_over_twenty_steps(monkeypatch):
     nn = torch.nn
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
     decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
-    for theirs, own in ((encoder, ours.encoder), (decoder, ours.decoder)):
-        theirs.load_state_dict(
-            {k: torch.from_numpy(v.numpy().copy()) for k, v in own.state_dict().items()}
-        )
     adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
+    (own_adam,) = ours.optimizers.values()
+    distances = []
     queue = iter(noises)
     monkeypatch.setattr(ours, "noise", lambda n: ours.tensor(next(queue)))
     for x, noise in zip(batches, noises, strict=True):
+        for theirs, own in ((encoder, ours.encoder), (decoder, ours.decoder), (adam, own_adam)):
+            follow(theirs, own)
         losses = ours.step({"x": x})
         t = (torch.from_numpy(x).flatten(1) + 1) / 2
         mu, log_var = encoder(torch.from_numpy(x)).chunk(2, 1)
@@ -358,6 +359,8 @@ def test_losses_equal_pytorchs_over_twenty_steps(monkeypatch):
         adam.step()
         np.testing.assert_allclose(losses["loss"].item(), loss.item(), rtol=1e-5)
         np.testing.assert_allclose(losses["kl"].item(), kl.item() / len(x), rtol=1e-4)
+        distances.append([apart(encoder, ours.encoder), apart(decoder, ours.decoder)])
+    assert np.median(distances, 0).max() < 1e-3 * ours.lr
 
 
 @pytest.mark.torch

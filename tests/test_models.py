@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygan as tg
+from tests.twin import apart, follow
 from tinygan.models import DCGAN, GAN, SYSTEMS, Adversarial, System, build, networks
 
 
@@ -192,20 +193,19 @@ def test_losses_equal_pytorchs_over_twenty_steps(dtype, rtol, monkeypatch):
     noises = [rng.standard_normal((16, 16)).astype(dtype) for _ in range(20)]
 
     monkeypatch.setattr(networks, "nn", torch.nn)  # the same text builds the twin
-    G = networks.generator("dcgan", (1, 32, 32), 16, 8)
-    D = networks.discriminator("dcgan", (1, 32, 32), 8)
+    G = networks.generator("dcgan", (1, 32, 32), 16, 8).to(getattr(torch, dtype))
+    D = networks.discriminator("dcgan", (1, 32, 32), 8).to(getattr(torch, dtype))
     monkeypatch.undo()
-    for theirs, own in ((G, ours.generator), (D, ours.discriminator)):
-        theirs.to(getattr(torch, dtype))
-        theirs.load_state_dict(
-            {k: torch.from_numpy(v.numpy().copy()) for k, v in own.state_dict().items()}
-        )
     adams = [torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (G, D)]
-    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    pairs = [*zip((G, D), ours.modules.values()), *zip(adams, ours.optimizers.values())]
+    bce, distances = torch.nn.functional.binary_cross_entropy_with_logits, []
 
     queue = iter(noises)
     monkeypatch.setattr(ours, "noise", lambda n: ours.tensor(next(queue)))
-    for x, z in zip(batches, noises, strict=True):
+    for step, (x, z) in enumerate(zip(batches, noises, strict=True)):
+        if step == 0 or dtype == "float32":
+            for theirs, own in pairs:
+                follow(theirs, own)
         losses = ours.step({"x": x})
         x, z = torch.from_numpy(x), torch.from_numpy(z)
         one, zero = torch.ones(16, dtype=x.dtype), torch.zeros(16, dtype=x.dtype)
@@ -220,3 +220,5 @@ def test_losses_equal_pytorchs_over_twenty_steps(dtype, rtol, monkeypatch):
         adams[0].step()
         np.testing.assert_allclose(losses["discriminator"].item(), loss_d.item(), rtol=rtol)
         np.testing.assert_allclose(losses["generator"].item(), loss_g.item(), rtol=rtol)
+        distances.append([apart(*pair) for pair in pairs[:2]])
+    assert np.median(distances, 0).max() < 1e-3 * ours.lr

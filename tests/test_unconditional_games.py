@@ -11,6 +11,7 @@ import pytest
 import tinygan as tg
 from benchmarks.quality import points as gates
 from tests.test_gan_family import batch, small, weights
+from tests.twin import follow
 from tinygan import metrics, nn
 from tinygan.backend import random_state, restore_random_state
 from tinygan.models import EBGAN, GAN, LSGAN, WGAN, WGANGP, HingeGAN, networks
@@ -113,9 +114,7 @@ def torch_networks(torch, game, monkeypatch):
         scale.register_forward_pre_hook(lambda m, x: (game.slope * x[0],))
         D = torch.nn.Sequential(scale, *D)
     for own, twin in ((game.generator, G), (game.discriminator, D)):
-        twin.double().load_state_dict(
-            {k: torch.from_numpy(v.numpy().copy()) for k, v in own.state_dict().items()}
-        )
+        follow(twin.double(), own)
     return G, D
 
 
