@@ -112,7 +112,7 @@ def test_faults_are_distances_from_the_ideal_in_units_of_the_bars():
 def test_an_unknown_model_is_named(capsys):
     with pytest.raises(SystemExit):
         quality.main(["--models", "gam"])
-    assert "no gate for gam; there are dcgan, cgan, " in capsys.readouterr().err
+    assert "no gate for gam; there are gan, lsgan, " in capsys.readouterr().err
 
 
 def test_the_twins_are_broken_in_what_they_say():
@@ -151,6 +151,22 @@ def test_the_gate_of_dcgan_meets_its_twins_and_fakes(panel, monkeypatch):
     assert by_metric["duplicates"].controls["constant z"] == 1
     assert by_metric["precision"].value < 0.5 < by_metric["precision"].ideal
     assert quality.rows_of("dcgan", "samples", gate, 0, 1.0)[1]  # twenty steps are too few
+
+
+def test_the_gates_of_ebgan_meet_their_twins_and_fakes(panel, monkeypatch):
+    tiny = {"net": "dcgan", "width": 4, "latent": 4, "lr": 2e-3, "batch": 16, "steps": 20}
+    monkeypatch.setitem(quality.adversarial.EBGAN_RUNS, "quick", tiny)
+    monkeypatch.setattr(quality.adversarial, "NARROW", tiny)
+    monkeypatch.setattr(quality.adversarial, "digits", lambda size, n: panel)
+    gates = quality.GATES["ebgan"](0, True)
+    twins = {
+        "samples": ["detached target", "m = 0", "a tenth of the steps", *panel.fakes],
+        "codes": ["λ = 0", "a tenth of the steps"],
+    }
+    assert {name: list(gate[0].controls) for name, gate in gates.items()} == twins
+    assert set(pictures.MOST) < {f.metric for f in gates["samples"]}
+    assert {f.metric: f.least for f in gates["codes"]} == {"cosine": False, "smallest-class": True}
+    assert quality.rows_of("ebgan", "samples", gates["samples"], 0, 1.0)[1]  # too few steps
 
 
 # -- fakes -----------------------------------------------------------------------------------------

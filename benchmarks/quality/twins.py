@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from tinygan import ops
+from tinygan.models.ebgan import pulling_away
+
 
 def intact(system):
     return system
@@ -39,4 +42,17 @@ def untold(system):
     """Both networks see zeros in the condition's place."""
     join = system.join
     system.join = lambda a, c: join(a, c * 0)
+    return system
+
+
+def detached(system):
+    """EBGAN: G's gradient flows through one place of x in E(x) only: the target is a constant."""
+    D = system.discriminator
+
+    def generator_loss(fake, c):
+        code = D.narrow(D.encode(fake))
+        energy = ops.square(D.decode(code) - fake.detach()).flatten(1).mean(1).sqrt()
+        return energy.mean() + system.pull * pulling_away(code)
+
+    system.generator_loss = generator_loss
     return system
