@@ -74,12 +74,15 @@ def main(arguments=None) -> int:
         sample_every=250, checkpoint_every=1000, score_every=500,
     )  # fmt: skip
     group = games.model_options(parser, n_critic=1)
-    group.add_argument("--margin", type=train.positive_number, default=1.0, metavar="M")
+    group.add_argument(
+        "--margin", type=train.positive_number, default=1.0, metavar="M",
+        help="the energy up to which generated examples are rebuilt badly (for images 0.25)",
+    )  # fmt: skip
     group.add_argument("--pull", type=train.number, default=1.0, metavar="λ", help="weight of PT")
     group.add_argument("--code", type=train.width, default=8, help="numbers of a code")
     settings = train.parse(parser, arguments)
     learn = lambda system, test: study(system, test, settings.values)
-    return train.run(EBGAN, settings, learn, games.suited(pull=0.1, code=32))
+    return train.run(EBGAN, settings, learn, games.suited(margin=0.25, pull=0.1, code=32))
 
 
 if __name__ == "__main__":
