@@ -179,7 +179,7 @@ def changed(x, names=ALIKE):
 
 TEXT = {"size": 20, "batch": 32, "latent": 32, "width": 32, "lr": 2e-3, "decay": 0.998, "n": 1200}
 TEXT_STEPS = {"quick": 2000, "long": 4000}
-# In few steps colour, size and place come out as asked, of small shapes one in four is another.
+# In few steps colour, size and place come out as asked; small shapes are at times others.
 # Pictures of one caption are more alike than the data's: a diversity of 0.2 with 8 numbers in z and
 # captions twice as loud, 0.4 so.
 TEXT_BARS = {
