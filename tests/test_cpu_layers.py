@@ -178,7 +178,9 @@ def test_norm_by_given_statistics(shape, slope, two_threads):
 @pytest.mark.parametrize("m, k, n", [(3, 1, 5), (4, 4, 4), (256, 128, 128), (700, 300, 400)])
 def test_products(m, k, n):
     a, b = images(m, k, last=False), images(k, n, last=False)
-    close(cpu.matmul(a, b), a.astype(np.float64) @ b.astype(np.float64))
+    ours = cpu.matmul(a, b)
+    close(ours, a.astype(np.float64) @ b.astype(np.float64))
+    assert ours.dtype == np.float32
 
 
 @pytest.mark.parametrize("rows, columns, outputs", [(1, 2, 8), (256, 128, 128), (128, 784, 400)])
@@ -192,6 +194,7 @@ def test_gradients_of_a_linear_layer(rows, columns, outputs, two_threads):
         cpu.linear_gradients(x, weight, g), portable.linear_gradients(*exact), strict=True
     ):
         close(ours, reference)
+        assert ours.dtype == np.float32
 
 
 def test_small_work_wakes_nobody(monkeypatch):

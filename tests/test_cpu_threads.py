@@ -22,8 +22,9 @@ def test_parallel_for_covers_the_range_once(two_threads):
 
 
 def test_parallel_for_uses_more_than_one_thread(two_threads):
-    meeting = threading.Barrier(2)
-    threads.parallel_for(lambda i, j: meeting.wait(10), 2)  # each piece waits for the other
+    meeting, places = threading.Barrier(2), []
+    threads.parallel_for(lambda i, j: places.append(meeting.wait(10)), 2)  # each for the other
+    assert sorted(places) == [0, 1]
 
 
 def test_loop_inside_a_loop_is_serial(two_threads):

@@ -208,8 +208,10 @@ def test_a_terminal_that_cannot_show_a_character_gets_it_escaped(tmp_path):
 
 
 def test_the_streams_of_a_notebook_are_left_alone(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
     train.console.never_fail_to_print()
+    assert sys.stdout is stream
 
 
 # -- taking up a run -------------------------------------------------------------------------------
