@@ -1,6 +1,7 @@
 """Gates of games without a condition on pictures."""
 
 import tinygan
+from tinygan import metrics
 from tinygan.models import DCGAN, EBGAN
 from tinygan.models.ebgan import pulling_away
 from tinygan.train import learn
@@ -78,24 +79,31 @@ def ebgan(seed, quick):
     """
     panel, length = digits(16, 1250), "quick" if quick else "long"
 
-    def scores(run, share=1.0, breaking=intact, **changes):
+    def trained(run, share=1.0, breaking=intact, **changes):
         tinygan.manual_seed(seed)
         config = run | changes
         steps, batch = config.pop("steps"), config.pop("batch")
         system = breaking(EBGAN(shape=panel.training.shape, **config))
-        learn(system, panel.training, int(steps * share), batch, ema=0.99)
+        return learn(system, panel.training, int(steps * share), batch, ema=0.99)
+
+    def scores(*run, **changes):
+        return panel.scores(trained(*run, **changes).sample(panel.n))
+
+    def spread(*run, **changes):
+        system = trained(*run, **changes)
         made = system.sample(panel.n)
         with tinygan.no_grad():  # by the statistics of these samples, as in training
             _, code = system.discriminator(system.tensor(made))
-        return panel.scores(made) | {"cosine": pulling_away(code).item()}
+        share = metrics.label_histogram(panel.judge.labels(made), panel.judge.classes)
+        return {"cosine": pulling_away(code).item(), "smallest-class": share.min()}
 
     run = EBGAN_RUNS[length]
     twins = {
         "detached target": scores(run, 0.3, detached), "m = 0": scores(run, 0.3, margin=0.0),
         "a tenth of the steps": scores(run, 0.1),
     }  # fmt: skip
-    narrow = scores(NARROW)
-    alike = {"λ = 0": scores(NARROW, pull=0.0), "a tenth of the steps": scores(NARROW, 0.1)}
+    narrow = spread(NARROW)
+    alike = {"λ = 0": spread(NARROW, pull=0.0), "a tenth of the steps": spread(NARROW, 0.1)}
     of = lambda name: {who: twin[name] for who, twin in alike.items()}
     found = {
         "samples": panel.gate(EBGAN_BARS | SHARP_ENERGY[length], scores(run), twins),
